@@ -1,0 +1,1 @@
+//! Settings and targets enter here: everything that is outside text becomes valid values of `model`, or located problems.

@@ -1,0 +1,24 @@
+//! The words: values that every other room speaks in.
+//!
+//! Only values live here. Nothing in this module reads a clock, a socket, a file or a database, so that anything built on it can be
+//! tested with plain data. The words and their meaning:
+//!
+//! * **target**: what is watched. **probe**: the act of measuring once. **result**: its stored record.
+//! * **outcome**: `up`, `down` or `unknown`; **reason**: a stable code of why it was not up.
+//! * **slot**: a scheduled instant of a target. **lag**: how late a probe started after its slot.
+//! * **summary**: figures of a window of time.
+
+mod result;
+mod summary;
+mod target;
+mod time;
+
+pub use result::{
+    Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
+    Reason, StoredResult, Verdict,
+};
+pub use summary::{InvalidWindow, Summary, Window};
+pub use target::{
+    Declared, HttpSpec, IcmpSpec, Kind, ProbeSpec, Target, TargetId, TargetSpec, default_slow_after,
+};
+pub use time::{InvalidTimestamp, Timestamp, micros};

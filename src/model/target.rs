@@ -1,0 +1,124 @@
+//! What is watched.
+//!
+//! A [`TargetSpec`] is what a targets file says of one target; a [`Target`] is a spec that the database has given an id.
+//! Values here are valid by construction in `config`; this module only holds them.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+use uuid::Uuid;
+
+/// The public identity of a target. It outlives renames, restarts and removal from the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetId(pub Uuid);
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A target as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub id: TargetId,
+    pub spec: TargetSpec,
+}
+
+/// A target as a file declares it: the file's own `id`, if it gave one, and everything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The `id` of the file as written: a slug or a UUID. With it a target may be renamed and keep its history.
+    pub id: Option<String>,
+    pub spec: TargetSpec,
+}
+
+/// Everything a file may say of a target but its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSpec {
+    pub name: String,
+    pub enabled: bool,
+    /// Time between two slots; at least 100 ms.
+    pub interval: Duration,
+    /// How long one probe may take; at most the interval.
+    pub timeout: Duration,
+    /// An answer that takes longer is marked `slow`.
+    pub slow_after: Duration,
+    pub group: Option<String>,
+    pub tags: Vec<String>,
+    pub description: Option<String>,
+    pub probe: ProbeSpec,
+}
+
+/// What to do to measure a target once. Stored as JSON, so the field names are a storage format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ProbeSpec {
+    Icmp(IcmpSpec),
+    Http(HttpSpec),
+}
+
+/// The `type` of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Icmp,
+    Http,
+}
+
+/// One echo request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IcmpSpec {
+    /// An address, with a scope where needed (`fe80::1%eth0`), or a name.
+    pub host: String,
+}
+
+/// One HTTP exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpSpec {
+    /// `http` or `https`, with a host. The file's own spelling is kept in [`HttpSpec::written`].
+    pub url: Url,
+    /// The URL as the file has it: the API gives it back letter by letter.
+    pub written: String,
+}
+
+impl ProbeSpec {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Icmp(_) => Kind::Icmp,
+            Self::Http(_) => Kind::Http,
+        }
+    }
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Icmp, Self::Http];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Icmp => "icmp",
+            Self::Http => "http",
+        }
+    }
+
+    pub const fn default_timeout(self) -> Duration {
+        match self {
+            Self::Icmp => Duration::from_millis(1000),
+            Self::Http => Duration::from_millis(3000),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// When an answer is slow if the file does not say: after 80 % of the timeout, where the original service logged a slow response.
+pub fn default_slow_after(timeout: Duration) -> Duration {
+    timeout * 4 / 5
+}

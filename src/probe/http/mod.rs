@@ -1,0 +1,1 @@
+//! One HTTP exchange on a fresh connection, its phases timed apart.
