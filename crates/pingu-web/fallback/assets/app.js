@@ -1,0 +1,292 @@
+// The page: says in one sentence whether all is well, and shows the targets. It wires the feed to the list, and owns everything
+// around the rows: sentence, bar, chips, search, banner, theme, keys.
+//
+// Promises: nothing from the server becomes markup; search and chips are in the address; a hidden page draws only its title.
+
+import { Feed } from "./feed.js";
+import { List } from "./list.js";
+import { Model } from "./model.js";
+import { LABEL, MARK, STATES, count, isNotUp, search, sentence, span } from "./words.js";
+
+const SLOW_ANSWER = 5_000;
+const $ = (id) => document.getElementById(id);
+const model = new Model();
+const list = new List($("rows"), $("more"));
+
+// ── what is searched for, kept in the address ──
+
+const query = new URLSearchParams(location.search);
+const chosen = new Set((query.get("is") ?? "").split(",").filter((state) => STATES.includes(state)));
+let matches = search(query.get("q") ?? "");
+$("search").value = query.get("q") ?? "";
+
+function searchAgain() {
+  matches = search($("search").value);
+  list.shrink();
+  draw();
+  remember();
+}
+
+let remembering = 0;
+function remember() {
+  // Browsers throttle replaceState, so a word is remembered when it is typed, not each letter.
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    const query = new URLSearchParams(location.search);
+    const set = (key, value) => (value ? query.set(key, value) : query.delete(key));
+    set("q", $("search").value.trim());
+    set("is", [...chosen].join(","));
+    history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  }, 300);
+}
+
+function choose(states) {
+  chosen.clear();
+  for (const state of states) chosen.add(state);
+  searchAgain();
+}
+
+// ── bar and chips: one piece for each state, made once ──
+
+const pieces = new Map(STATES.map((state) => [state, piece(state)]));
+
+function piece(state) {
+  const segment = document.createElement("span");
+  segment.className = `is-${state}`;
+  $("bar").append(segment);
+
+  const chip = document.createElement("button");
+  chip.type = "button";
+  chip.className = `chip is-${state}`;
+  const number = document.createElement("b");
+  chip.append(mark(state), LABEL[state], number);
+  chip.addEventListener("click", () => {
+    if (!chosen.delete(state)) chosen.add(state);
+    searchAgain();
+  });
+  $("chips").append(chip);
+  return { segment, chip, number };
+}
+
+function mark(state) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("class", "mark");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("fill-rule", "evenodd");
+  path.setAttribute("d", MARK[state]);
+  svg.append(path);
+  return svg;
+}
+
+// ── drawing ──
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function draw() {
+  const isKnown = feed.heardAt !== null;
+  const [headline, state] = isKnown ? sentence(model.counts, model.size) : ["", null];
+  const title = isKnown && model.counts.down ? `(${count(model.counts.down)} down) Pingu` : "Pingu";
+  if (document.title !== title) document.title = title;
+  if (document.hidden) return;
+
+  $("main").classList.toggle("loading", !isKnown && !feed.error);
+  $("bones").hidden = isKnown || !!feed.error;
+  $("failed").hidden = isKnown || !feed.error;
+  $("controls").hidden = $("list").hidden = !isKnown || model.size === 0;
+  $("empty").hidden = !isKnown || model.size > 0;
+  if (!isKnown) {
+    if (feed.error) drawFailure();
+    return;
+  }
+  $("sentence").className = `sentence ${state ? `is-${state}` : ""}`;
+  write($("sentence"), headline);
+  write($("announce"), headline);
+  drawCounts();
+  drawRows();
+  tick();
+}
+
+function drawCounts() {
+  const parts = [];
+  for (const state of STATES) {
+    const { segment, chip, number } = pieces.get(state);
+    const n = model.counts[state];
+    segment.style.flexGrow = n;
+    segment.hidden = n === 0;
+    chip.hidden = n === 0 && !chosen.has(state);
+    chip.setAttribute("aria-pressed", chosen.has(state));
+    write(number, count(n));
+    if (n) parts.push(`${count(n)} ${LABEL[state]}`);
+  }
+  $("bar").hidden = model.size === 0;
+  $("bar").setAttribute("aria-label", parts.join(", "));
+}
+
+function drawRows() {
+  const isAll = chosen.size === 0 && !$("search").value.trim();
+  const found = isAll ? model.sorted : model.sorted.filter((entry) => (chosen.size === 0 || chosen.has(entry.state)) && matches(entry));
+  $("list").classList.toggle("untagged", !model.tagged);
+  if (model.size) $("list").hidden = found.length === 0;
+  $("none").hidden = model.size === 0 || found.length > 0;
+  list.show(found, model.now());
+}
+
+function drawFailure() {
+  $("sentence").className = "sentence is-down";
+  write($("sentence"), "No targets to show");
+  write($("announce"), "The targets could not be loaded");
+  write($("sub"), "The first answer has not come yet.");
+  $("bar").hidden = true;
+  write($("failed-text"), `${feed.error.message}.`);
+  const hint = feed.health?.db === false ? "Pingu runs, but its database is away." : feed.error.status === 401 ? "It asks for an API token, which this page cannot send." : "Is Pingu running, and is this its address?";
+  write($("failed-hint"), `${hint} This page keeps trying.`);
+}
+
+/** What changes with time alone. */
+function tick() {
+  if (document.hidden) return;
+  drawBanner();
+  if (feed.heardAt === null) return;
+  const now = model.now();
+  const { counts } = model;
+  const parts = [];
+  const watched = model.size - counts.paused;
+  if (watched && (counts.down || counts.unknown || counts.waiting)) parts.push(`${count(counts.up + counts.slow)} of ${count(watched)} up`);
+  if (counts.slow) parts.push(`${count(counts.slow)} slow or lossy`);
+  if (counts.unknown && counts.down) parts.push(`${count(counts.unknown)} unknown`);
+  if (counts.paused) parts.push(`${count(counts.paused)} paused`);
+  if (model.newest !== null && now !== null) parts.push(`newest result ${span(now - model.newest)} ago`);
+  write($("sub"), parts.join(" · ") || (model.size ? "Results appear here by themselves." : "This page will show them here, live."));
+  list.tick(now);
+}
+
+// ── how fresh it is ──
+
+let firstVersion = null;
+
+function drawBanner() {
+  const now = performance.now();
+  const isSlow = feed.askedAt !== null && now - feed.askedAt > SLOW_ANSWER;
+  const isStale = feed.heardAt !== null && (feed.error !== null || isSlow);
+  const [kind, text, button] = banner(now, isStale, isSlow);
+  $("main").classList.toggle("stale", isStale);
+  $("live").className = `live ${isStale || feed.error ? "is-slow" : feed.heardAt === null ? "" : "is-up"}`;
+  write($("live-text"), isStale || feed.error ? "reconnecting…" : feed.heardAt === null ? "connecting" : "live");
+  $("banner").hidden = !kind;
+  if (!kind) return;
+  $("banner").className = `banner is-${kind}`;
+  write($("banner-text"), text);
+  $("banner-button").hidden = !button;
+  write($("banner-button"), button);
+}
+
+function banner(now, isStale, isSlow) {
+  if (isStale) {
+    const age = `showing data from ${span(now - feed.heardAt)} ago`;
+    if (feed.health?.db === false) return ["down", `Database away, ${age}, trying again…`, "Retry now"];
+    if (isSlow) return ["slow", `Pingu is slow to answer, ${age}…`, ""];
+    const lost = feed.error.status ? feed.error.message : "Connection lost";
+    return ["slow", `${lost}, ${age}, trying again…`, "Retry now"];
+  }
+  const { health, version } = feed;
+  if (feed.heardAt === null) return [null, "", ""];
+  if (health?.db === false) return ["down", "Database away: new results are not shown until it is back.", ""];
+  if (health?.ok === false) {
+    const age = health.stats?.seconds_since_last_result;
+    const since = age == null ? "No result yet" : `No new result for ${span(age * 1000)}`;
+    return ["slow", `${since}: is the poller running?`, ""];
+  }
+  if (version && firstVersion && version.revision !== firstVersion.revision) return ["info", `Pingu was updated to ${version.version}.`, "Reload"];
+  return [null, "", ""];
+}
+
+function changed() {
+  if (feed.version) {
+    firstVersion ??= feed.version;
+    const { version, revision } = firstVersion;
+    write($("version"), `Pingu ${version}${revision ? ` (${revision.slice(0, 12)})` : ""}`);
+  }
+  draw();
+  tick();
+}
+
+// ── theme: follows the system until told otherwise ──
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+
+function setTheme(name) {
+  const isSystem = name === (dark.matches ? "dark" : "light");
+  if (isSystem) delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  for (const meta of document.querySelectorAll("meta[name=theme-color]")) {
+    const own = meta.media.includes("dark") ? "dark" : "light";
+    meta.content = { light: "#f4f6fa", dark: "#0b1017" }[isSystem ? own : name];
+  }
+  try {
+    if (isSystem) localStorage.removeItem("theme");
+    else localStorage.setItem("theme", name);
+  } catch {
+    // Storage may be forbidden; the choice then lasts as long as the page.
+  }
+}
+
+try {
+  const stored = localStorage.getItem("theme");
+  if (stored === "light" || stored === "dark") setTheme(stored);
+} catch {
+  // As above.
+}
+
+// ── hands ──
+
+const flip = () => setTheme(theme() === "dark" ? "light" : "dark");
+const keys = {
+  "/": () => $("search").focus(),
+  d: flip,
+  x: () => choose(chosen.size ? [] : STATES.filter(isNotUp)),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.id === "search") {
+    if (event.key !== "Escape") return;
+    $("search").value = "";
+    searchAgain();
+    $("search").blur();
+  } else if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey && !$("controls").hidden | (event.key === "d")) {
+    event.preventDefault();
+    keys[event.key]();
+  }
+});
+$("search").addEventListener("input", searchAgain);
+$("theme").addEventListener("click", flip);
+$("clear").addEventListener("click", () => {
+  $("search").value = "";
+  choose([]);
+});
+$("more").addEventListener("click", () => {
+  list.grow();
+  drawRows();
+});
+$("retry").addEventListener("click", () => feed.poke());
+$("banner-button").addEventListener("click", () => (feed.error ? feed.poke() : location.reload()));
+$("copy").addEventListener("click", async () => {
+  const example = $("example");
+  getSelection().selectAllChildren(example);
+  try {
+    await navigator.clipboard.writeText(example.textContent);
+    write($("copy"), "Copied");
+  } catch {
+    // Clipboards need a secure origin; over plain HTTP the text stays selected for the keyboard.
+    write($("copy"), "Selected");
+  }
+  setTimeout(() => write($("copy"), "Copy"), 2000);
+});
+document.addEventListener("visibilitychange", draw);
+
+const feed = new Feed(model, changed);
+setInterval(tick, 1000);
