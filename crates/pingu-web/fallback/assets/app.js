@@ -6,7 +6,7 @@
 import { Feed } from "./feed.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
-import { LABEL, MARK, STATES, count, isNotUp, search, sentence, span } from "./words.js";
+import { LABEL, MARK, STATES, ago, count, isNotUp, search, sentence, span } from "./words.js";
 
 const SLOW_ANSWER = 5_000;
 const $ = (id) => document.getElementById(id);
@@ -104,7 +104,6 @@ function draw() {
   }
   $("sentence").className = `sentence ${state ? `is-${state}` : ""}`;
   write($("sentence"), headline);
-  write($("announce"), headline);
   drawCounts();
   drawRows();
   tick();
@@ -137,13 +136,12 @@ function drawRows() {
 
 function drawFailure() {
   $("sentence").className = "sentence is-down";
-  write($("sentence"), "No targets to show");
-  write($("announce"), "The targets could not be loaded");
-  write($("sub"), "The first answer has not come yet.");
+  write($("sentence"), "Cannot load the targets");
+  write($("sub"), "Trying again by itself…");
   $("bar").hidden = true;
   write($("failed-text"), `${feed.error.message}.`);
-  const hint = feed.health?.db === false ? "Pingu runs, but its database is away." : feed.error.status === 401 ? "It asks for an API token, which this page cannot send." : "Is Pingu running, and is this its address?";
-  write($("failed-hint"), `${hint} This page keeps trying.`);
+  const hints = { 401: "It asks for an API token, which this page cannot send.", undefined: "Is Pingu running, and is this its address?" };
+  write($("failed-hint"), feed.health?.db === false ? "Pingu itself runs, but cannot reach its database." : (hints[feed.error.status] ?? "Its log says more."));
 }
 
 /** What changes with time alone. */
@@ -155,12 +153,12 @@ function tick() {
   const { counts } = model;
   const parts = [];
   const watched = model.size - counts.paused;
-  if (watched && (counts.down || counts.unknown || counts.waiting)) parts.push(`${count(counts.up + counts.slow)} of ${count(watched)} up`);
+  if (counts.down || counts.unknown || (counts.waiting && counts.waiting < watched)) parts.push(`${count(counts.up + counts.slow)} of ${count(watched)} up`);
   if (counts.slow) parts.push(`${count(counts.slow)} slow or lossy`);
   if (counts.unknown && counts.down) parts.push(`${count(counts.unknown)} unknown`);
   if (counts.paused) parts.push(`${count(counts.paused)} paused`);
-  if (model.newest !== null && now !== null) parts.push(`newest result ${span(now - model.newest)} ago`);
-  write($("sub"), parts.join(" · ") || (model.size ? "Results appear here by themselves." : "This page will show them here, live."));
+  if (model.newest !== null && now !== null) parts.push(`newest result ${ago(now - model.newest)}`);
+  write($("sub"), parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ") || (model.size ? "Results appear here by themselves." : "This page will show them here, live."));
   list.tick(now);
 }
 
@@ -176,12 +174,23 @@ function drawBanner() {
   $("main").classList.toggle("stale", isStale);
   $("live").className = `live ${isStale || feed.error ? "is-slow" : feed.heardAt === null ? "" : "is-up"}`;
   write($("live-text"), isStale || feed.error ? "reconnecting…" : feed.heardAt === null ? "connecting" : "live");
+  announce(kind ?? "", text);
   $("banner").hidden = !kind;
   if (!kind) return;
   $("banner").className = `banner is-${kind}`;
   write($("banner-text"), text);
   $("banner-button").hidden = !button;
   write($("banner-button"), button);
+}
+
+let announced = "";
+
+/** Says a change once to who listens; the banner itself counts seconds and would never fall silent. */
+function announce(kind, text) {
+  const news = `${kind} ${$("sentence").textContent}`;
+  if (feed.heardAt === null && feed.error === null) return;
+  if (announced !== news) $("announce").textContent = kind ? text : $("sentence").textContent;
+  announced = news;
 }
 
 function banner(now, isStale, isSlow) {
@@ -193,7 +202,7 @@ function banner(now, isStale, isSlow) {
     return ["slow", `${lost}, ${age}, trying again…`, "Retry now"];
   }
   const { health, version } = feed;
-  if (feed.heardAt === null) return [null, "", ""];
+  if (feed.heardAt === null) return isSlow ? ["slow", "Pingu is slow to answer…", ""] : [null, "", ""];
   if (health?.db === false) return ["down", "Database away: new results are not shown until it is back.", ""];
   if (health?.ok === false) {
     const age = health.stats?.seconds_since_last_result;
@@ -257,7 +266,7 @@ document.addEventListener("keydown", (event) => {
     $("search").value = "";
     searchAgain();
     $("search").blur();
-  } else if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey && !$("controls").hidden | (event.key === "d")) {
+  } else if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey && (event.key === "d" || !$("controls").hidden)) {
     event.preventDefault();
     keys[event.key]();
   }

@@ -1,10 +1,11 @@
 // Keeps the model fresh by polling the API.
 //
-// One round at a time; the next begins two seconds after the last ended, or as long after as that one took, so a slow server is
-// not pressed. Failing rounds back off to 30 s. A hidden page asks every 30 s, for the counts in its title. Leaves out what
-// people are told of it: app.js reads the public fields after each `changed` call.
+// One round at a time; the next begins two seconds after the last ended, or as long after as that one took (at most 10 s), so a
+// slow server is not pressed. Failing rounds back off to 30 s. A hidden page asks every 30 s, for the counts in its title.
+// Leaves out what people are told of it: app.js reads the public fields after each `changed` call.
 
 const PAUSE = 2_000;
+const PAUSE_SLOW = 10_000;
 const PAUSE_MAX = 30_000;
 const TARGETS_EVERY = 30_000;
 const HEALTH_EVERY = 10_000;
@@ -17,7 +18,7 @@ export class Feed {
   #targetsAt = -Infinity;
   #healthAt = -Infinity;
   #failures = 0;
-  #busy = false;
+  #isBusy = false;
   /** performance.now() of the newest complete answer, or null before the first. */
   heardAt = null;
   /** performance.now() when the round that is under way began, or null. */
@@ -38,8 +39,7 @@ export class Feed {
 
   /** Asks now, unless a round is under way. */
   poke() {
-    if (this.#busy) return;
-    this.#busy = true;
+    if (this.askedAt !== null) return;
     clearTimeout(this.#timer);
     this.#round();
   }
@@ -55,14 +55,15 @@ export class Feed {
     } catch (error) {
       this.#failures += 1;
       this.error = error;
+      // Nobody there to vouch for it: what was heard of its health is past.
+      if (!error.status) this.health = null;
     }
     this.askedAt = null;
-    this.#changed();
-    await this.#extras(began, wasFailing);
-    this.#busy = false;
-    const took = performance.now() - began;
+    const took = Math.min(performance.now() - began, PAUSE_SLOW);
     const pause = document.hidden ? PAUSE_MAX : PAUSE * 2 ** Math.max(0, this.#failures - 1);
     this.#timer = setTimeout(() => this.poke(), Math.min(Math.max(pause, took), PAUSE_MAX));
+    this.#changed();
+    this.#extras(began, wasFailing);
   }
 
   async #results(began) {
@@ -89,16 +90,15 @@ export class Feed {
     // A server that answered with an error may know why: its database is away.
     const isHealthDue = this.error ? this.error.status : began - this.#healthAt >= HEALTH_EVERY || wasFailing;
     const isVersionDue = !this.error && (!this.version || wasFailing);
-    if (!isHealthDue && !isVersionDue) return;
-    try {
-      if (isHealthDue) {
-        this.#healthAt = performance.now();
-        this.health = (await get("/health")).body;
-      }
-      if (isVersionDue) this.version = (await get("/version")).body;
-    } catch {
-      this.health = null;
+    if (this.#isBusy || (!isHealthDue && !isVersionDue)) return;
+    this.#isBusy = true;
+    const [health, version] = await Promise.allSettled([isHealthDue && get("/health"), isVersionDue && get("/version")]);
+    this.#isBusy = false;
+    if (isHealthDue) {
+      this.#healthAt = performance.now();
+      this.health = health.value?.body ?? null;
     }
+    this.version = version.value?.body ?? this.version;
     this.#changed();
   }
 }

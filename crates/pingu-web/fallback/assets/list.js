@@ -4,7 +4,7 @@
 // rows that are out of place. Everything from the server goes through textContent or setAttribute on harmless attributes.
 // While a mouse rests on the list its order stands still, so that nothing slips away under the pointer.
 
-import { LABEL, MARK, address, latency, span, why } from "./words.js";
+import { LABEL, MARK, address, ago, latency, span, why } from "./words.js";
 
 const PAGE = 500;
 const TAGS = 4;
@@ -123,7 +123,7 @@ class Row {
     const outcome = result.outcome ?? state;
     write(this.since, state === "paused" ? "paused" : Number.isNaN(since) ? outcome : `${outcome} for ${span(now - since)}`);
     const age = now - at;
-    write(this.last, `${span(age)} ago`);
+    write(this.last, ago(age));
     // Two results are missing: what is shown is old news, whatever its colour.
     const isLate = state !== "paused" && age > 3000 * target.interval_seconds + target.timeout_ms + 5000;
     this.last.classList.toggle("late", isLate);
@@ -138,14 +138,15 @@ class Row {
     write(this.address, place.replace(/^https:\/\/([^/]+)\/?$/, "$1").replace(/^https:\/\//, ""));
     this.address.title = place;
     const tags = target.tags ?? [];
-    const texts = tags.length > TAGS ? [...tags.slice(0, TAGS - 1), `+${tags.length - TAGS + 1}`] : tags;
+    const shown = tags.length > TAGS ? tags.slice(0, TAGS - 1) : tags;
     this.tags.replaceChildren();
     if (target.group) this.tags.append(tag(target.group, "tag group"));
-    for (const text of texts) this.tags.append(tag(text, "tag"));
+    for (const text of shown) this.tags.append(tag(text, "tag"));
+    if (shown.length < tags.length) this.tags.append(tag(`+${tags.length - shown.length}`, "tag rest"));
     this.tags.title = [target.group, ...tags].filter(Boolean).join(", ");
   }
 
-  #drawResult({ state, result, at, since }) {
+  #drawResult({ target, state, result, at, since }) {
     this.#result = result;
     const took = result && latency(result);
     write(this.latency, took ?? "–");
@@ -154,7 +155,7 @@ class Row {
       this.last.title = when.format(at);
       this.since.title = Number.isNaN(since) ? "" : `since ${when.format(since)}`;
     }
-    this.#drawWhy(...(result ? why(state, result) : ["", ""]));
+    this.#drawWhy(...(result ? why(target, state, result) : ["", ""]));
   }
 
   #drawWhy(code, text) {

@@ -43,14 +43,17 @@ function figures(value) {
   return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 }
 
-/** The two greatest units of a length of time: `4 s`, `28 m 22 s`, `3 h 12 m`, `45 d 2 h`. */
+/** The two greatest units of a length of time, with spaces that do not break: `4 s`, `28 m 22 s`, `3 h 12 m`, `45 d 2 h`. */
 export function span(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
-  if (s < 60) return `${s} s`;
+  if (s < 60) return `${s}\u00a0s`;
   const [unit, size, next, part] = s < 3600 ? ["m", 60, "s", 1] : s < 86_400 ? ["h", 3600, "m", 60] : ["d", 86_400, "h", 3600];
   const rest = Math.floor((s % size) / part);
-  return `${Math.floor(s / size).toLocaleString("en")} ${unit}${rest ? ` ${rest} ${next}` : ""}`;
+  return `${count(Math.floor(s / size))}\u00a0${unit}${rest ? `\u00a0${rest}\u00a0${next}` : ""}`;
 }
+
+/** How long ago something was. */
+export const ago = (ms) => (ms < 1000 ? "now" : `${span(ms)} ago`);
 
 export const count = (n) => n.toLocaleString("en");
 
@@ -69,13 +72,14 @@ export function sentence(counts, total) {
 }
 
 /** Why a target is not simply up: `[code, text]`, either may be empty. */
-export function why(state, result) {
+export function why(target, state, result) {
   if (state === "down" || state === "unknown") return [result.reason ?? "", result.error ?? ""];
   if (state !== "slow") return ["", ""];
-  const packets = result.packets;
-  const lost = packets ? packets.sent - packets.received : 0;
-  const words = [result.slow ? "slow" : "", result.lossy ? "lossy" : ""].filter(Boolean).join(", ");
-  return [words, lost > 0 ? `${lost} of ${packets.sent} packets lost` : ""];
+  const { slow, lossy, packets } = result;
+  const texts = [];
+  if (slow && latency(result)) texts.push(`answer took ${latency(result)}, timeout is ${target.timeout_ms / 1000} s`);
+  if (packets?.sent > packets?.received) texts.push(`${packets.sent - packets.received} of ${packets.sent} packets lost`);
+  return [[slow && "slow", lossy && "lossy"].filter(Boolean).join(", "), texts.join(", ")];
 }
 
 export const address = (target) => target.url ?? target.host ?? "";
@@ -94,7 +98,7 @@ export function fields(target) {
  */
 export function search(text) {
   const words = [];
-  for (const [, not, field, quoted, plain] of text.toLowerCase().matchAll(/(-?)(?:(tag|type|group|is):)?(?:"([^"]*)"?|([^\s"]+))/g)) {
+  for (const [, not, field, quoted, plain] of text.toLowerCase().matchAll(/(-?)(?:(tag|type|group|is):)?(?:"([^"]*)"?|([^\s"]*))/g)) {
     const word = quoted ?? plain;
     if (word) words.push({ not: not === "-", field, word });
   }
