@@ -1,0 +1,361 @@
+//! Who is under way, and what is believed of the packets that come back.
+//!
+//! Promises: every request taken ends in exactly one completion; a reply counts
+//! only if identifier, sequence, peer and cookie match and it came in time; no
+//! allocation per probe once the tables have grown. Leaves out: sockets and
+//! system calls, so that all of it is tested without a network.
+//!
+//! A slot is a place in a flat table. Its index is in the cookie and its low 16
+//! bits are the sequence on the wire, so that a reply finds its slot without a
+//! map and 65,536 sequences are no limit. Slots are used again oldest first and
+//! only when [`RESERVE`] others are free: one that ended still knows its late and
+//! duplicate replies, and a short quotation cannot name the wrong probe soon.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::cookie::{Cookie, Secret};
+use crate::outcome::{Clock, Completion, IcmpError, LocalError, Outcome, Reply};
+use crate::packet::{Echo, Quote};
+use crate::request::{Family, Request};
+use crate::stats::Stats;
+use crate::timestamp::{Clocks, Departure, Moment, round_trip};
+use crate::wheel::Wheel;
+
+/// Ended slots kept before the oldest is used again (1.6 MB with their timers).
+const RESERVE: usize = 16_384;
+/// Longest timeout waited for; a longer one is cut to it.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Taken, not sent.
+    Taken,
+    /// Sent, unanswered.
+    Waiting,
+    /// Ended with a reply.
+    Answered,
+    /// Ended otherwise.
+    Over,
+}
+
+#[derive(Debug)]
+struct Slot {
+    token: u64,
+    peer: IpAddr,
+    scope: u32,
+    generation: u32,
+    state: State,
+    timeout: Duration,
+    sent: Departure,
+}
+
+/// A slot in one of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flight {
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// A reply as it was received, before it is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    pub from: IpAddr,
+    pub scope: u32,
+    pub ttl: Option<u8>,
+    pub payload_bytes: u16,
+    /// The kernel's stamp, ns since 1970.
+    pub stamp: Option<i64>,
+}
+
+#[derive(Debug)]
+pub struct Ledger {
+    slots: Vec<Slot>,
+    limit: usize,
+    free: VecDeque<u32>,
+    wheel: Wheel,
+    secret: Secret,
+    expired: Vec<u32>,
+    waiting: [usize; 2],
+    pub clocks: Clocks,
+    pub stats: Stats,
+    /// Ended requests, to be delivered.
+    pub done: Vec<Completion>,
+}
+
+impl Ledger {
+    /// A ledger of at most `limit` requests under way. The address space for all
+    /// of them is reserved at once, so that growing never copies; memory is used
+    /// only as far as slots were.
+    pub fn new(limit: usize, secret: Secret) -> Self {
+        Self {
+            slots: Vec::with_capacity(limit),
+            limit,
+            free: VecDeque::with_capacity(limit),
+            wheel: Wheel::with_capacity(limit),
+            secret,
+            expired: Vec::new(),
+            waiting: [0; 2],
+            clocks: Clocks::start(),
+            stats: Stats::default(),
+            done: Vec::new(),
+        }
+    }
+
+    /// How many more requests can be opened.
+    pub fn room(&self) -> usize {
+        self.limit - self.slots.len() + self.free.len()
+    }
+
+    /// Gives `request` a slot. There must be [`room`](Self::room).
+    pub fn open(&mut self, request: &Request, peer: IpAddr) -> Flight {
+        self.stats.taken += 1;
+        let fresh = self.slots.len() < self.limit && self.free.len() <= RESERVE;
+        let reused = if fresh { None } else { self.free.pop_front() };
+        let index = reused.unwrap_or(self.slots.len() as u32);
+        let generation = self
+            .slots
+            .get(index as usize)
+            .map_or(0, |slot| slot.generation.wrapping_add(1));
+        let moment = Moment {
+            mono: 0,
+            real: 0,
+            era: 0,
+        };
+        let slot = Slot {
+            token: request.token,
+            peer,
+            scope: request.scope,
+            generation,
+            state: State::Taken,
+            timeout: request.timeout.min(LONGEST),
+            sent: Departure {
+                moment,
+                stamp: None,
+            },
+        };
+        match self.slots.get_mut(index as usize) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
+        }
+        Flight {
+            slot: index,
+            generation,
+        }
+    }
+
+    /// Ends a request that got no slot.
+    pub fn refuse(&mut self, token: u64, error: LocalError) {
+        self.stats.taken += 1;
+        self.stats.local_errors += 1;
+        self.done.push(Completion {
+            token,
+            sent_at: None,
+            outcome: Outcome::Local(error),
+        });
+    }
+
+    /// What to send for an open slot.
+    pub fn echo(&self, id: u16, flight: Flight) -> Echo {
+        let cookie = self.secret.cookie(flight.slot, flight.generation);
+        Echo {
+            id,
+            seq: flight.slot as u16,
+            cookie,
+        }
+    }
+
+    /// The packet of `flight` was accepted by the kernel; `moment` is from before.
+    pub fn sent(&mut self, flight: Flight, moment: Moment) {
+        let slot = &mut self.slots[flight.slot as usize];
+        slot.state = State::Waiting;
+        slot.sent = Departure {
+            moment,
+            stamp: None,
+        };
+        let due = moment.mono + slot.timeout.as_nanos() as u64;
+        self.waiting[usize::from(slot.peer.is_ipv6())] += 1;
+        self.wheel.insert(flight.slot, due);
+        self.stats.sent += 1;
+    }
+
+    /// The kernel's stamp of when the packet of `flight` went out.
+    pub fn stamped(&mut self, flight: Flight, stamp: i64) {
+        if let Some(slot) = self.slots.get_mut(flight.slot as usize)
+            && slot.generation == flight.generation
+            && slot.state == State::Waiting
+            // A number taken for another packet's would show as a stamp from before.
+            && stamp >= slot.sent.moment.real
+        {
+            slot.sent.stamp = Some(stamp);
+        }
+    }
+
+    /// The packet of `flight` could not be sent.
+    pub fn unsent(&mut self, flight: Flight, error: LocalError) {
+        self.end(flight.slot, Outcome::Local(error));
+    }
+
+    /// An echo reply with our identifier was read at `read`.
+    pub fn reply(&mut self, echo: &Echo, arrival: &Arrival, read: &Moment) {
+        let Cookie {
+            slot: index,
+            generation,
+            ..
+        } = echo.cookie;
+        if !self.secret.made(echo.cookie) || echo.seq != index as u16 {
+            self.stats.forged += 1;
+            return;
+        }
+        let Some(slot) = self.slots.get(index as usize) else {
+            self.stats.forged += 1;
+            return;
+        };
+        if slot.generation != generation {
+            self.stats.stale += 1;
+            return;
+        }
+        if !slot.is_peer(arrival.from, arrival.scope) {
+            self.stats.wrong_peer += 1;
+            return;
+        }
+        match slot.state {
+            State::Waiting => {}
+            State::Answered => {
+                self.stats.duplicate += 1;
+                return;
+            }
+            // Taken cannot be answered: its cookie was on no wire yet.
+            State::Taken | State::Over => {
+                self.stats.late += 1;
+                return;
+            }
+        }
+        let (rtt, clock) = round_trip(&slot.sent, arrival.stamp, read);
+        if rtt > slot.timeout {
+            self.stats.late += 1;
+            self.end(index, Outcome::Timeout);
+            return;
+        }
+        if clock == Clock::Monotonic {
+            self.stats.monotonic += 1;
+        }
+        let reply = Reply {
+            rtt,
+            clock,
+            from: arrival.from,
+            ttl: arrival.ttl,
+            payload_bytes: arrival.payload_bytes,
+        };
+        self.end(index, Outcome::Reply(reply));
+    }
+
+    /// An ICMP error quoting a packet to `peer` with our identifier came.
+    pub fn error(&mut self, quote: &Quote, peer: IpAddr, scope: u32, error: IcmpError) {
+        let found = match quote.cookie {
+            Some(cookie) if self.secret.made(cookie) && quote.seq == cookie.slot as u16 => self
+                .asked(cookie.slot, peer, scope)
+                .filter(|slot| slot.generation == cookie.generation)
+                .map(|_| cookie.slot),
+            Some(_) => None,
+            None => self.only_asked(quote.seq, peer, scope),
+        };
+        match found {
+            Some(index) => self.end(index, Outcome::IcmpError(error)),
+            None => self.stats.foreign_errors += 1,
+        }
+    }
+
+    /// The one slot with this sequence that waits for `peer`; none if there are
+    /// several, since nothing tells which is meant.
+    fn only_asked(&self, seq: u16, peer: IpAddr, scope: u32) -> Option<u32> {
+        let mut candidates = (u32::from(seq)..self.slots.len() as u32)
+            .step_by(1 << 16)
+            .filter(|index| self.asked(*index, peer, scope).is_some());
+        let first = candidates.next();
+        if candidates.next().is_some() {
+            None
+        } else {
+            first
+        }
+    }
+
+    fn asked(&self, index: u32, peer: IpAddr, scope: u32) -> Option<&Slot> {
+        self.slots
+            .get(index as usize)
+            .filter(|slot| slot.state == State::Waiting && slot.is_peer(peer, scope))
+    }
+
+    /// Ends what was due by `until` (ns, monotonic) without an answer.
+    /// `overflowed` tells when the receive queue of the peer's family last lost packets.
+    pub fn expire(&mut self, until: u64, overflowed: impl Fn(IpAddr) -> Option<u64>) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.expire(until, &mut expired);
+        for index in expired.drain(..) {
+            let slot = &self.slots[index as usize];
+            let lost_here = overflowed(slot.peer).is_some_and(|at| at >= slot.sent.moment.mono);
+            let outcome = if lost_here {
+                Outcome::Local(LocalError::ReceiveOverflow)
+            } else {
+                Outcome::Timeout
+            };
+            self.end(index, outcome);
+        }
+        self.expired = expired;
+    }
+
+    /// How many sent requests of a family have no answer yet.
+    pub fn waiting(&self, family: Family) -> usize {
+        self.waiting[usize::from(family == Family::V6)]
+    }
+
+    /// When [`expire`](Self::expire) has something to do next.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.wheel.next_expiry()
+    }
+
+    /// Ends everything that is under way.
+    pub fn abandon(&mut self) {
+        for index in 0..self.slots.len() as u32 {
+            if matches!(
+                self.slots[index as usize].state,
+                State::Taken | State::Waiting
+            ) {
+                self.end(index, Outcome::Local(LocalError::Stopped));
+            }
+        }
+    }
+
+    fn end(&mut self, index: u32, outcome: Outcome) {
+        let slot = &mut self.slots[index as usize];
+        let sent_at =
+            (slot.state == State::Waiting).then(|| self.clocks.instant(slot.sent.moment.mono));
+        if sent_at.is_some() {
+            self.waiting[usize::from(slot.peer.is_ipv6())] -= 1;
+        }
+        let (state, counter) = match outcome {
+            Outcome::Reply(_) => (State::Answered, &mut self.stats.replies),
+            Outcome::Timeout => (State::Over, &mut self.stats.timeouts),
+            Outcome::IcmpError(_) => (State::Over, &mut self.stats.icmp_errors),
+            Outcome::Local(_) => (State::Over, &mut self.stats.local_errors),
+        };
+        *counter += 1;
+        slot.state = state;
+        self.done.push(Completion {
+            token: slot.token,
+            sent_at,
+            outcome,
+        });
+        self.wheel.remove(index);
+        self.free.push_back(index);
+    }
+}
+
+impl Slot {
+    /// A scope is compared only where one was asked for: it is filled in for
+    /// link-local addresses alone.
+    fn is_peer(&self, address: IpAddr, scope: u32) -> bool {
+        self.peer == address && (self.scope == 0 || scope == 0 || self.scope == scope)
+    }
+}

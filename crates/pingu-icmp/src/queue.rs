@@ -1,0 +1,117 @@
+//! The bounded queue from any thread to the engine thread, and its waking.
+//!
+//! Promises: never more than its capacity; what does not fit stays with the
+//! caller; once closed nothing enters, so that what entered is completed. Leaves
+//! out: waiting for room.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::engine::SubmitError;
+use crate::request::Request;
+use crate::sys;
+
+#[derive(Debug)]
+pub struct Queue {
+    state: Mutex<State>,
+    capacity: usize,
+    /// The engine sleeps, or is about to: whoever submits must wake it.
+    asleep: AtomicBool,
+    event: File,
+}
+
+#[derive(Debug)]
+struct State {
+    requests: VecDeque<Request>,
+    closed: bool,
+}
+
+impl Queue {
+    pub fn new(capacity: usize) -> io::Result<Self> {
+        let requests = VecDeque::with_capacity(capacity);
+        Ok(Self {
+            state: Mutex::new(State {
+                requests,
+                closed: false,
+            }),
+            capacity,
+            asleep: AtomicBool::new(false),
+            event: sys::event()?,
+        })
+    }
+
+    // Nothing that holds the lock can panic halfway, so a poisoned one is sound.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves as much of the front of `batch` as fits into the queue.
+    pub fn submit(&self, batch: &mut Vec<Request>) -> Result<(), SubmitError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(SubmitError::Stopped { left: batch.len() });
+        }
+        let taken = batch.len().min(self.capacity - state.requests.len());
+        state.requests.extend(batch.drain(..taken));
+        drop(state);
+        if taken > 0 {
+            self.wake();
+        }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            Err(SubmitError::Full { left: batch.len() })
+        }
+    }
+
+    /// Moves up to `limit` requests to `intake`; true once the queue is closed.
+    pub fn take(&self, limit: usize, intake: &mut Vec<Request>) -> bool {
+        let mut state = self.lock();
+        let taken = limit.min(state.requests.len());
+        intake.extend(state.requests.drain(..taken));
+        state.closed
+    }
+
+    /// Lets nothing enter any more.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            // It can only fail when the counter is full: then it is awake anyway.
+            drop((&self.event).write(&1u64.to_ne_bytes()));
+        }
+    }
+
+    /// Announces that the engine will sleep. False if it should not, as there is
+    /// something it has not seen; `with_requests` tells whether requests count.
+    pub fn prepare_sleep(&self, with_requests: bool) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        let state = self.lock();
+        let unseen = state.closed || (with_requests && !state.requests.is_empty());
+        drop(state);
+        if unseen {
+            self.asleep.store(false, Ordering::SeqCst);
+        }
+        !unseen
+    }
+
+    /// After sleeping; `signalled` tells whether the event can be read. It must be
+    /// read then whoever set it, or no later sleep would last.
+    pub fn awake(&self, signalled: bool) {
+        self.asleep.store(false, Ordering::SeqCst);
+        if signalled {
+            drop((&self.event).read(&mut [0; 8]));
+        }
+    }
+
+    pub fn event(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
