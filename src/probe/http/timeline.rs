@@ -1,0 +1,175 @@
+//! How long each step took, on the monotonic clock, and when time is up.
+//!
+//! Phases are disjoint spans between the start and the end of a probe, so their sum never exceeds its latency. A phase is counted when
+//! it succeeds; one that a probe got stuck in is named by the error instead.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::failure::Fault;
+use crate::model::{Detail, Measurement, Phases, Reason, Timestamp};
+
+/// The end of a probe: absolute, so no step can stretch it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    at: Instant,
+    allowed: Duration,
+}
+
+impl Deadline {
+    pub(super) fn new(start: Instant, allowed: Duration) -> Self {
+        // a deadline past the end of the clock is none; a year is as good
+        let year = Duration::from_secs(365 * 86_400);
+        let at = start.checked_add(allowed).unwrap_or(start + year);
+        Self { at, allowed }
+    }
+
+    pub(super) const fn at(self) -> Instant {
+        self.at
+    }
+
+    /// Runs one step; `stuck` says what was going on if the time is up first.
+    pub(super) async fn bound<T>(
+        self,
+        stuck: impl FnOnce() -> String,
+        step: impl Future<Output = T>,
+    ) -> Result<T, Fault> {
+        timeout_at(self.at, step).await.map_err(|_| {
+            let allowed = spoken(self.allowed);
+            let error = format!("no answer within {allowed}, stuck {}", stuck());
+            Fault::down(Reason::Timeout, error)
+        })
+    }
+}
+
+/// A step that is timed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Phase {
+    Dns,
+    Connect,
+    Tls,
+    /// From handing over the request to the first byte of an answer.
+    FirstByte,
+    /// From the first byte to the last.
+    Transfer,
+}
+
+/// What is measured while a probe runs.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    start: Instant,
+    end: Option<Instant>,
+    phases: Phases,
+    pub(super) status_code: Option<u16>,
+    pub(super) resolved_ip: Option<IpAddr>,
+    pub(super) cert_expires_at: Option<Timestamp>,
+}
+
+impl Timeline {
+    pub(super) fn new(start: Instant) -> Self {
+        Self {
+            start,
+            end: None,
+            phases: Phases::default(),
+            status_code: None,
+            resolved_ip: None,
+            cert_expires_at: None,
+        }
+    }
+
+    /// Adds a span to a phase: after redirects each is the sum over all hops.
+    pub(super) fn add(&mut self, phase: Phase, span: Duration) {
+        let sum = match phase {
+            Phase::Dns => &mut self.phases.dns_us,
+            Phase::Connect => &mut self.phases.connect_us,
+            Phase::Tls => &mut self.phases.tls_us,
+            Phase::FirstByte => &mut self.phases.ttfb_us,
+            Phase::Transfer => &mut self.phases.transfer_us,
+        };
+        let span = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
+        *sum = Some(sum.unwrap_or(0).saturating_add(span));
+    }
+
+    /// The answer is complete, or as much of it as is read: this is what latency ends with.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.end = Some(now);
+    }
+
+    /// The answer is not complete after all.
+    pub(super) fn unanswered(&mut self) {
+        self.end = None;
+    }
+
+    /// The answer was a redirect that is followed: what was known of it is not the final answer's.
+    pub(super) fn moved_on(&mut self) {
+        self.end = None;
+        self.status_code = None;
+        self.resolved_ip = None;
+        self.cert_expires_at = None;
+    }
+
+    pub(super) fn measurement(self) -> Measurement {
+        let detail = Detail {
+            phases: (self.phases != Phases::default()).then_some(self.phases),
+            packets: None,
+            cert_expires_at: self.cert_expires_at,
+        };
+        Measurement {
+            latency: self.end.map(|end| end.duration_since(self.start)),
+            status_code: self.status_code,
+            resolved_ip: self.resolved_ip,
+            detail: (detail != Detail::default()).then(|| Box::new(detail)),
+        }
+    }
+}
+
+/// `3 s`, `1.5 s`, `250 ms`.
+fn spoken(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis >= 1000 && millis.is_multiple_of(100) {
+        format!("{} s", duration.as_secs_f64())
+    } else {
+        format!("{millis} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_spoken_plainly() {
+        for (millis, text) in [
+            (3000, "3 s"),
+            (1500, "1.5 s"),
+            (250, "250 ms"),
+            (1234, "1234 ms"),
+        ] {
+            assert_eq!(spoken(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn phases_add_up_over_hops_and_absent_ones_stay_absent() {
+        let mut timeline = Timeline::new(Instant::now());
+        timeline.add(Phase::Connect, Duration::from_micros(40));
+        timeline.add(Phase::Connect, Duration::from_micros(2));
+        let phases = timeline.measurement().detail.unwrap().phases.unwrap();
+        assert_eq!(phases.connect_us, Some(42));
+        assert_eq!(phases.tls_us, None);
+    }
+
+    #[test]
+    fn nothing_measured_is_no_detail() {
+        let measurement = Timeline::new(Instant::now()).measurement();
+        assert_eq!(measurement, Measurement::default());
+    }
+
+    #[test]
+    fn an_endless_timeout_does_not_overflow() {
+        let start = Instant::now();
+        assert!(Deadline::new(start, Duration::MAX).at() > start);
+    }
+}

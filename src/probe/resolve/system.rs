@@ -1,0 +1,242 @@
+//! How this machine resolves names: `/etc/resolv.conf` and `/etc/hosts`, read again when they change.
+//!
+//! Promises that a broken or missing file stops nothing: without a usable resolv.conf the name server is 127.0.0.1, as resolv.conf(5)
+//! has it, and the problem is logged. Leaves out nsswitch.conf, and of resolv.conf's options all but `ndots`.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::SystemTime;
+
+use hickory_resolver::Hosts;
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::system_conf::parse_resolv_conf;
+
+use super::Family;
+use super::server::NameServer;
+
+const DNS_PORT: u16 = 53;
+
+/// Where the configuration is.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    pub(super) resolv_conf: PathBuf,
+    pub(super) hosts: PathBuf,
+}
+
+/// A file's state, to notice a change without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamps([Option<(SystemTime, u64)>; 2]);
+
+/// What a lookup goes by.
+pub(super) struct System {
+    pub(super) servers: Vec<Arc<NameServer>>,
+    /// The server that answered last: the next lookup begins with it, so a dead one costs its patience once.
+    pub(super) preferred: AtomicUsize,
+    pub(super) search: Vec<Name>,
+    pub(super) ndots: usize,
+    hosts: Hosts,
+}
+
+impl Files {
+    pub(super) fn of_this_machine() -> Self {
+        Self {
+            resolv_conf: "/etc/resolv.conf".into(),
+            hosts: "/etc/hosts".into(),
+        }
+    }
+
+    pub(super) fn stamps(&self) -> Stamps {
+        let stamp = |path: &Path| {
+            let metadata = fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        Stamps([stamp(&self.resolv_conf), stamp(&self.hosts)])
+    }
+
+    pub(super) fn read(&self) -> System {
+        let mut hosts = Hosts::default();
+        match fs::File::open(&self.hosts).and_then(|file| hosts.read_hosts_conf(file)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %self.hosts.display(), %error, "reading the hosts file failed");
+            }
+        }
+        let parsed = fs::read(&self.resolv_conf)
+            .map_err(|error| error.to_string())
+            .and_then(|text| parse_resolv_conf(text).map_err(|error| error.to_string()));
+        let (config, options) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let path = self.resolv_conf.display();
+                tracing::warn!(%path, error, "no usable name server configuration, asking 127.0.0.1");
+                return System {
+                    hosts,
+                    ..System::of_servers(&[(Ipv4Addr::LOCALHOST, DNS_PORT).into()])
+                };
+            }
+        };
+        let servers: Vec<SocketAddr> = config
+            .name_servers()
+            .iter()
+            .map(|server| (server.ip, DNS_PORT).into())
+            .collect();
+        let search = match config.search() {
+            [] => config.domain().cloned().into_iter().collect(),
+            listed => listed.to_vec(),
+        };
+        System {
+            search: search.into_iter().filter(|name| !name.is_root()).collect(),
+            ndots: options.ndots,
+            hosts,
+            ..System::of_servers(&servers)
+        }
+    }
+}
+
+impl System {
+    /// These servers and nothing else: no hosts file, no search list.
+    pub(super) fn of_servers(servers: &[SocketAddr]) -> Self {
+        Self {
+            servers: servers.iter().copied().map(NameServer::new).collect(),
+            preferred: AtomicUsize::new(0),
+            search: Vec::new(),
+            ndots: 1,
+            hosts: Hosts::default(),
+        }
+    }
+
+    /// What the hosts file says of `name`; `localhost` needs no file (RFC 6761 section 6.3).
+    pub(super) fn hosts_entry(&self, name: &Name, family: Family) -> Vec<IpAddr> {
+        let mut found = Vec::new();
+        for record_type in [RecordType::AAAA, RecordType::A] {
+            let query = Query::query(name.clone(), record_type);
+            if let Some(lookup) = self.hosts.lookup_static_host(&query) {
+                let addresses = lookup.answers().iter();
+                found.extend(addresses.filter_map(|record| record.data.ip_addr()));
+            }
+        }
+        if found.is_empty() && name.is_localhost() {
+            found = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        }
+        found.retain(|address| family.includes(*address));
+        found
+    }
+
+    /// The names to try in turn, as resolv.conf(5) has it under `search` and `ndots`.
+    pub(super) fn candidates(&self, name: &Name) -> Vec<Name> {
+        let mut as_written = name.clone();
+        as_written.set_fqdn(true);
+        if name.is_fqdn() {
+            return vec![as_written];
+        }
+        let dots = name.iter().count().saturating_sub(1);
+        let searched = self
+            .search
+            .iter()
+            .filter_map(|domain| name.clone().append_domain(domain).ok());
+        if dots >= self.ndots {
+            [as_written].into_iter().chain(searched).collect()
+        } else {
+            searched.chain([as_written]).collect()
+        }
+    }
+
+    /// The servers, for an error text.
+    pub(super) fn listed(&self) -> String {
+        let addresses: Vec<String> = self
+            .servers
+            .iter()
+            .map(|server| server.address().to_string())
+            .collect();
+        addresses.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(resolv_conf: &str, hosts: &str) -> (tempfile::TempDir, Files) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files {
+            resolv_conf: folder.path().join("resolv.conf"),
+            hosts: folder.path().join("hosts"),
+        };
+        fs::write(&files.resolv_conf, resolv_conf).unwrap();
+        fs::write(&files.hosts, hosts).unwrap();
+        (folder, files)
+    }
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    fn tried(system: &System, text: &str) -> Vec<String> {
+        let candidates = system.candidates(&name(text));
+        candidates.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_files_are_honoured() {
+        let (_folder, files) = files(
+            "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch lan.example corp.example\noptions ndots:2\n",
+            "192.0.2.7 router router.lan # the one in the cellar\n2001:db8::7 router\n",
+        );
+        let system = files.read();
+        assert_eq!(system.listed(), "192.0.2.53:53, [2001:db8::53]:53");
+        assert_eq!(
+            tried(&system, "a.b"),
+            ["a.b.lan.example.", "a.b.corp.example.", "a.b."]
+        );
+        assert_eq!(
+            tried(&system, "a.b.c"),
+            ["a.b.c.", "a.b.c.lan.example.", "a.b.c.corp.example."]
+        );
+        assert_eq!(tried(&system, "a.b."), ["a.b."]);
+        let router: Vec<IpAddr> = vec!["2001:db8::7".parse().unwrap(), [192, 0, 2, 7].into()];
+        assert_eq!(system.hosts_entry(&name("Router"), Family::Any), router);
+        assert_eq!(
+            system.hosts_entry(&name("router"), Family::V4),
+            &router[1..]
+        );
+        assert!(system.hosts_entry(&name("other"), Family::Any).is_empty());
+    }
+
+    #[test]
+    fn a_broken_configuration_falls_back() {
+        for text in ["", "rubbish\u{0}\n", "nameserver not-an-address\n"] {
+            let (_folder, files) = files(text, "also rubbish\n");
+            assert_eq!(files.read().listed(), "127.0.0.1:53", "{text:?}");
+        }
+        let (folder, files) = files("", "");
+        folder.close().unwrap();
+        assert_eq!(files.read().listed(), "127.0.0.1:53");
+    }
+
+    #[test]
+    fn localhost_needs_no_file() {
+        let system = System::of_servers(&[]);
+        let both = system.hosts_entry(&name("localhost"), Family::Any);
+        assert_eq!(both.len(), 2);
+        let v4: IpAddr = Ipv4Addr::LOCALHOST.into();
+        assert_eq!(
+            system.hosts_entry(&name("a.localhost."), Family::V4),
+            [v4].as_slice()
+        );
+    }
+
+    #[test]
+    fn a_change_is_noticed() {
+        let (_folder, files) = files("nameserver 192.0.2.53\n", "");
+        let before = files.stamps();
+        assert_eq!(before, files.stamps());
+        fs::write(&files.resolv_conf, "nameserver 192.0.2.153\n").unwrap();
+        assert_ne!(before, files.stamps());
+    }
+}
