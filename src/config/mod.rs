@@ -1,1 +1,15 @@
-//! Settings and targets enter here: everything that is outside text becomes valid values of `model`, or located problems.
+//! SETTINGS ENTER: what people write, and everything that can be wrong with it.
+
+mod file;
+mod problem;
+mod report;
+mod slug;
+mod validate;
+mod yaml;
+
+pub use file::{FileError, Fingerprint, Loaded, load_file};
+pub use problem::{Excerpt, Place, Problem};
+pub use report::Problems;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! What keys there are, and which one a misspelt key was meant to be.
+//!
+//! A key is one entry in the table of its type (`icmp.rs`, `http.rs`) or, when every type has it, in `shared.rs`.
+
+use std::fmt::Write as _;
+
+use strsim::damerau_levenshtein;
+
+use super::super::report::Report;
+use super::draft::Draft;
+use super::value::Field;
+use super::{http, icmp, shared};
+use crate::model::Kind;
+
+/// A key of a target.
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    /// Whether `defaults:` may give it.
+    pub has_default: bool,
+    /// Puts the value into the draft, or its problem into the report.
+    pub read: fn(&mut Draft, Field<'_>, &mut Report),
+}
+
+/// Names that people write for a key, beyond slips of the finger.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("address", "host"),
+    ("addr", "host"),
+    ("hostname", "host"),
+    ("ip", "host"),
+    ("uri", "url"),
+    ("link", "url"),
+    ("endpoint", "url"),
+    ("label", "name"),
+    ("title", "name"),
+    ("kind", "type"),
+    ("protocol", "type"),
+    ("disabled", "enabled"),
+    ("active", "enabled"),
+    ("every", "interval_seconds"),
+    ("period", "interval_seconds"),
+    ("frequency", "interval_seconds"),
+    ("labels", "tags"),
+    ("comment", "description"),
+    ("slow", "slow_ms"),
+];
+
+/// The keys that only targets of this type have.
+pub const fn table(kind: Kind) -> &'static [Key] {
+    match kind {
+        Kind::Icmp => icmp::KEYS,
+        Kind::Http => http::KEYS,
+    }
+}
+
+/// The key called `name`, and the type it belongs to; no type when every type has it.
+pub fn find(name: &str) -> Option<(&'static Key, Option<Kind>)> {
+    let in_table = |keys: &'static [Key]| keys.iter().find(|key| key.name == name);
+    in_table(shared::KEYS).map(|key| (key, None)).or_else(|| {
+        Kind::ALL
+            .into_iter()
+            .find_map(|kind| in_table(table(kind)).map(|key| (key, Some(kind))))
+    })
+}
+
+/// Every key a target of `kind` may have; of any type when that is not known.
+pub fn names(kind: Option<Kind>) -> impl Iterator<Item = &'static str> + Clone {
+    let special = Kind::ALL
+        .into_iter()
+        .filter(move |&other| kind.is_none_or(|kind| kind == other))
+        .flat_map(table);
+    shared::KEYS.iter().chain(special).map(|key| key.name)
+}
+
+/// Which of `known` was meant by `written`, if that is clear enough to say.
+pub fn meant(
+    written: &str,
+    known: impl Iterator<Item = &'static str> + Clone,
+) -> Option<&'static str> {
+    // a distance takes the product of both lengths
+    if written.len() > 64 {
+        return None;
+    }
+    let plain = |name: &str| name.to_lowercase().replace(['-', '_', ' '], "");
+    let word = plain(written);
+    let first = written
+        .split(['_', '-'])
+        .next()
+        .unwrap_or(written)
+        .to_lowercase();
+    let synonym = SYNONYMS
+        .iter()
+        .find(|(other, _)| *other == word)
+        .map(|&(_, name)| name);
+    let closest = || {
+        let distances = known
+            .clone()
+            .map(|name| (damerau_levenshtein(&word, &plain(name)), name));
+        distances
+            .min()
+            .filter(|&(distance, name)| distance <= 1 + name.len() / 5 && distance < word.len())
+            .map(|(_, name)| name)
+    };
+    // `interval`, `timeout_seconds`: the first word tells which one
+    let same_start = || {
+        known
+            .clone()
+            .find(|name| name.contains('_') && name.split('_').next() == Some(first.as_str()))
+    };
+    synonym
+        .filter(|name| known.clone().any(|other| other == *name))
+        .or_else(closest)
+        .or_else(same_start)
+}
+
+/// A list for people: `a`, `b` and `c`.
+pub fn listed(names: impl Iterator<Item = &'static str>) -> String {
+    let names: Vec<_> = names.collect();
+    let mut text = String::new();
+    for (at, name) in names.iter().enumerate() {
+        let separator = match at {
+            0 => "",
+            _ if at + 1 == names.len() => " and ",
+            _ => ", ",
+        };
+        let _ = write!(text, "{separator}`{name}`");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_keys_are_understood() {
+        for (written, name) in [
+            ("inteval_seconds", "interval_seconds"),
+            ("interval", "interval_seconds"),
+            ("intervalSeconds", "interval_seconds"),
+            ("interval-seconds", "interval_seconds"),
+            ("interval_ms", "interval_seconds"),
+            ("timeout", "timeout_ms"),
+            ("timeout_seconds", "timeout_ms"),
+            ("Name", "name"),
+            ("nmae", "name"),
+            ("hosts", "host"),
+            ("address", "host"),
+            ("urls", "url"),
+            ("tag", "tags"),
+            ("enable", "enabled"),
+            ("disabled", "enabled"),
+            ("groups", "group"),
+        ] {
+            assert_eq!(meant(written, names(None)), Some(name), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_resembles_nothing_is_not_guessed() {
+        for written in ["x", "", "owner", "é", "colour", &"a".repeat(1_000)] {
+            assert_eq!(meant(written, names(None)), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_in_two_tables_of_one_type() {
+        for kind in Kind::ALL {
+            let mut seen: Vec<_> = names(Some(kind)).collect();
+            let count = seen.len();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), count, "{kind}");
+        }
+    }
+}
