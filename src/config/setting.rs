@@ -1,0 +1,119 @@
+//! The list of settings: what each is called, what it is for, and what it may be.
+//!
+//! `example.env` is this list written out; a test keeps the two equal. How a value is read stands in `settings.rs`.
+
+use std::fmt::Write as _;
+
+/// One setting, as documented.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// What counts when nobody says.
+    pub default: &'static str,
+    /// Reads like "a whole number from 1 to 65536, like 256".
+    pub expected: &'static str,
+    /// For `example.env`, in lines.
+    pub help: &'static [&'static str],
+    /// Its value is never printed.
+    pub is_secret: bool,
+}
+
+pub const DATABASE_URL: Setting = Setting {
+    name: "DATABASE_URL",
+    default: "sqlite://pingu.db",
+    expected: "like sqlite://pingu.db or postgres://user:password@localhost:5432/pingu",
+    help: &[
+        "Where results are kept: a file of SQLite, or a Postgres database.",
+        "  sqlite://pingu.db             in the working directory",
+        "  sqlite:///var/lib/pingu.db    an absolute path begins with a third slash",
+        "  postgres://user:password@localhost:5432/pingu",
+        "postgresql:// and postgresql+psycopg:// mean the same. In a password, @ : / ? # and % are",
+        "percent-encoded (%40 %3A %2F %3F %23 %25). Put the value between single quotes if it holds a $.",
+    ],
+    is_secret: true,
+};
+
+pub const TARGETS_PATH: Setting = Setting {
+    name: "TARGETS_PATH",
+    default: "targets.yaml",
+    expected: "the path of a file, like targets.yaml",
+    help: &["The file that says what to watch. It is read again when it changes."],
+    is_secret: false,
+};
+
+pub const LISTEN: Setting = Setting {
+    name: "LISTEN",
+    default: "127.0.0.1:8000",
+    expected: "an address and a port, like 127.0.0.1:8000 or [::1]:8000",
+    help: &[
+        "Where the API and the dashboard listen: an IP address (or localhost, which is 127.0.0.1) and a port.",
+        "0.0.0.0:8000 or [::]:8000 lets other machines in. Port 0 takes any free one.",
+    ],
+    is_secret: false,
+};
+
+pub const LOG_LEVEL: Setting = Setting {
+    name: "LOG_LEVEL",
+    default: "info",
+    expected: "error, warn, info, debug, trace or off, or directives like info,pingu::probe=debug",
+    help: &[
+        "How much is logged: error, warn, info, debug, trace or off.",
+        "Parts may differ: info,pingu::probe=debug",
+    ],
+    is_secret: false,
+};
+
+pub const LOG_FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    default: "text",
+    expected: "text or json",
+    help: &["How log lines look: text for people, json for machines."],
+    is_secret: false,
+};
+
+pub const LOCATION: Setting = Setting {
+    name: "LOCATION",
+    default: "local",
+    expected: "up to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit, like paris-1",
+    help: &[
+        "Where this poller stands. It is stored with every result; each poller on one database needs its own.",
+    ],
+    is_secret: false,
+};
+
+pub const HTTP_CONCURRENCY: Setting = Setting {
+    name: "HTTP_CONCURRENCY",
+    default: "256",
+    expected: "a whole number from 1 to 65536, like 256",
+    help: &[
+        "How many HTTP probes may run at once. One that has to wait is late, and its lag says so.",
+    ],
+    is_secret: false,
+};
+
+/// Every setting, in the order of `example.env`.
+pub const ALL: &[&Setting] = &[
+    &DATABASE_URL,
+    &TARGETS_PATH,
+    &LISTEN,
+    &HTTP_CONCURRENCY,
+    &LOCATION,
+    &LOG_LEVEL,
+    &LOG_FORMAT,
+];
+
+/// The text of `example.env`.
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Settings of Pingu. Copy this file to .env in the working directory and take away the # before what you change.\n\
+         # What is set in the environment of the process counts more. All values here are the defaults.\n",
+    );
+    for setting in ALL {
+        text.push('\n');
+        for line in setting.help {
+            let _ = writeln!(text, "# {line}");
+        }
+        let _ = writeln!(text, "#{}={}", setting.name, setting.default);
+    }
+    text
+}
