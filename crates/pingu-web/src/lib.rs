@@ -4,7 +4,7 @@
 //! there is one, else a small live page that needs no Node to build ([`IS_FALLBACK`] says which).
 //!
 //! Leaves out HTTP: the server picks a representation, answers `If-None-Match` and adds its security headers. It may keep an
-//! [`immutable`](Asset::immutable) asset in caches for a year; any other must be revalidated by its ETag.
+//! [`immutable`](Asset::immutable) asset in caches for a year; any other must be revalidated by its `ETag`.
 
 use std::fmt;
 

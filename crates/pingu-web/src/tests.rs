@@ -42,11 +42,10 @@ fn the_index_is_a_page_and_what_it_loads_is_embedded() {
     let loaded: Vec<_> = page
         .split('"')
         .filter(|text| text.starts_with("/assets/"))
+        .map(|path| asset(path).expect(path).content_type)
         .collect();
-    assert!(loaded.iter().any(|path| path.ends_with(".js")));
-    assert!(loaded.iter().any(|path| path.ends_with(".css")));
-    for path in loaded {
-        assert!(asset(path).is_some(), "{path}");
+    for needed in ["text/javascript; charset=utf-8", "text/css; charset=utf-8"] {
+        assert!(loaded.contains(&needed), "{needed}");
     }
 }
 

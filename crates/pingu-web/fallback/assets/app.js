@@ -1,14 +1,15 @@
 // The page: says in one sentence whether all is well, and shows the targets. It wires the feed to the list, and owns everything
-// around the rows: sentence, bar, chips, search, banner, theme, keys.
+// around the rows: sentence, bar, chips, search, banner, keys.
 //
 // Promises: nothing from the server becomes markup; search and chips are in the address; a hidden page draws only its title.
 
 import { Feed } from "./feed.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
+import { notice } from "./notice.js";
+import { flip } from "./theme.js";
 import { LABEL, MARK, STATES, ago, count, isNotUp, search, sentence, span } from "./words.js";
 
-const SLOW_ANSWER = 5_000;
 const $ = (id) => document.getElementById(id);
 const model = new Model();
 const list = new List($("rows"), $("more"));
@@ -24,6 +25,7 @@ function searchAgain() {
   matches = search($("search").value);
   list.shrink();
   draw();
+  tick();
   remember();
 }
 
@@ -106,7 +108,6 @@ function draw() {
   write($("sentence"), headline);
   drawCounts();
   drawRows();
-  tick();
 }
 
 function drawCounts() {
@@ -153,9 +154,10 @@ function tick() {
   const { counts } = model;
   const parts = [];
   const watched = model.size - counts.paused;
-  if (counts.down || counts.unknown || (counts.waiting && counts.waiting < watched)) parts.push(`${count(counts.up + counts.slow)} of ${count(watched)} up`);
+  if (counts.down || counts.unknown) parts.push(`${count(counts.up + counts.slow)} of ${count(watched)} up`);
   if (counts.slow) parts.push(`${count(counts.slow)} slow or lossy`);
   if (counts.unknown && counts.down) parts.push(`${count(counts.unknown)} unknown`);
+  if (counts.waiting && (counts.down || counts.unknown)) parts.push(`${count(counts.waiting)} without a result yet`);
   if (counts.paused) parts.push(`${count(counts.paused)} paused`);
   if (model.newest !== null && now !== null) parts.push(`newest result ${ago(now - model.newest)}`);
   write($("sub"), parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ") || (model.size ? "Results appear here by themselves." : "This page will show them here, live."));
@@ -164,17 +166,12 @@ function tick() {
 
 // ── how fresh it is ──
 
-let firstVersion = null;
-
 function drawBanner() {
-  const now = performance.now();
-  const isSlow = feed.askedAt !== null && now - feed.askedAt > SLOW_ANSWER;
-  const isStale = feed.heardAt !== null && (feed.error !== null || isSlow);
-  const [kind, text, button] = banner(now, isStale, isSlow);
-  $("main").classList.toggle("stale", isStale);
-  $("live").className = `live ${isStale || feed.error ? "is-slow" : feed.heardAt === null ? "" : "is-up"}`;
-  write($("live-text"), isStale || feed.error ? "reconnecting…" : feed.heardAt === null ? "connecting" : "live");
-  announce(kind ?? "", text);
+  const { isFresh, kind, text, button } = notice(feed, performance.now());
+  $("main").classList.toggle("stale", !isFresh && feed.heardAt !== null);
+  $("live").className = `live ${isFresh ? "is-up" : kind || feed.error ? "is-slow" : ""}`;
+  write($("live-text"), isFresh ? "live" : kind || feed.error ? "reconnecting…" : "connecting");
+  announce(kind, text);
   $("banner").hidden = !kind;
   if (!kind) return;
   $("banner").className = `banner is-${kind}`;
@@ -193,67 +190,17 @@ function announce(kind, text) {
   announced = news;
 }
 
-function banner(now, isStale, isSlow) {
-  if (isStale) {
-    const age = `showing data from ${span(now - feed.heardAt)} ago`;
-    if (feed.health?.db === false) return ["down", `Database away, ${age}, trying again…`, "Retry now"];
-    if (isSlow) return ["slow", `Pingu is slow to answer, ${age}…`, ""];
-    const lost = feed.error.status ? feed.error.message : "Connection lost";
-    return ["slow", `${lost}, ${age}, trying again…`, "Retry now"];
-  }
-  const { health, version } = feed;
-  if (feed.heardAt === null) return isSlow ? ["slow", "Pingu is slow to answer…", ""] : [null, "", ""];
-  if (health?.db === false) return ["down", "Database away: new results are not shown until it is back.", ""];
-  if (health?.ok === false) {
-    const age = health.stats?.seconds_since_last_result;
-    const since = age == null ? "No result yet" : `No new result for ${span(age * 1000)}`;
-    return ["slow", `${since}: is the poller running?`, ""];
-  }
-  if (version && firstVersion && version.revision !== firstVersion.revision) return ["info", `Pingu was updated to ${version.version}.`, "Reload"];
-  return [null, "", ""];
-}
-
 function changed() {
-  if (feed.version) {
-    firstVersion ??= feed.version;
-    const { version, revision } = firstVersion;
+  if (feed.firstVersion) {
+    const { version, revision } = feed.firstVersion;
     write($("version"), `Pingu ${version}${revision ? ` (${revision.slice(0, 12)})` : ""}`);
   }
   draw();
   tick();
 }
 
-// ── theme: follows the system until told otherwise ──
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
-
-function setTheme(name) {
-  const isSystem = name === (dark.matches ? "dark" : "light");
-  if (isSystem) delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  for (const meta of document.querySelectorAll("meta[name=theme-color]")) {
-    const own = meta.media.includes("dark") ? "dark" : "light";
-    meta.content = { light: "#f4f6fa", dark: "#0b1017" }[isSystem ? own : name];
-  }
-  try {
-    if (isSystem) localStorage.removeItem("theme");
-    else localStorage.setItem("theme", name);
-  } catch {
-    // Storage may be forbidden; the choice then lasts as long as the page.
-  }
-}
-
-try {
-  const stored = localStorage.getItem("theme");
-  if (stored === "light" || stored === "dark") setTheme(stored);
-} catch {
-  // As above.
-}
-
 // ── hands ──
 
-const flip = () => setTheme(theme() === "dark" ? "light" : "dark");
 const keys = {
   "/": () => $("search").focus(),
   d: flip,
@@ -295,7 +242,21 @@ $("copy").addEventListener("click", async () => {
   }
   setTimeout(() => write($("copy"), "Copy"), 2000);
 });
-document.addEventListener("visibilitychange", draw);
+document.addEventListener("visibilitychange", changed);
+
+let isScrolling = false;
+addEventListener(
+  "scroll",
+  () => {
+    if (isScrolling || feed.heardAt === null) return;
+    isScrolling = true;
+    requestAnimationFrame(() => {
+      isScrolling = false;
+      list.tick(model.now());
+    });
+  },
+  { passive: true },
+);
 
 const feed = new Feed(model, changed);
 setInterval(tick, 1000);

@@ -18,6 +18,7 @@ export class Feed {
   #targetsAt = -Infinity;
   #healthAt = -Infinity;
   #failures = 0;
+  #isOutdated = false;
   #isBusy = false;
   /** performance.now() of the newest complete answer, or null before the first. */
   heardAt = null;
@@ -27,6 +28,8 @@ export class Feed {
   error = null;
   health = null;
   version = null;
+  /** The version that served this page. */
+  firstVersion = null;
 
   /** `changed` is called after every round, and once the first results are in. */
   constructor(model, changed) {
@@ -71,18 +74,20 @@ export class Feed {
     const [targets, latest] = await Promise.all([due ? this.#targets() : null, get("/api/v1/results/latest-by-target")]);
     if (targets) this.#model.setTargets(targets);
     this.#model.setClock(latest.body.generated_at ?? latest.date, latest.heard);
-    const outdated = this.#model.setResults(latest.body.items);
-    // A target the list never names would make this ask in every round.
-    if (outdated && !due && began - this.#targetsAt >= 2 * PAUSE) {
+    const results = items(latest.body);
+    if (this.#model.setResults(results)) this.#isOutdated = !due;
+    // A target that the list never names must not make this ask in every round.
+    if (this.#isOutdated && began - this.#targetsAt >= 2 * PAUSE) {
       this.#model.setTargets(await this.#targets());
-      this.#model.setResults(latest.body.items);
+      this.#model.setResults(results);
     }
   }
 
   async #targets() {
     const { body } = await get("/api/v1/targets?status=all");
     this.#targetsAt = performance.now();
-    return body.items;
+    this.#isOutdated = false;
+    return items(body);
   }
 
   /** Health and version only add to the page: failing to get them fails nothing. */
@@ -99,8 +104,14 @@ export class Feed {
       this.health = health.value?.body ?? null;
     }
     this.version = version.value?.body ?? this.version;
+    this.firstVersion ??= this.version;
     this.#changed();
   }
+}
+
+function items(body) {
+  if (Array.isArray(body.items)) return body.items;
+  throw Object.assign(new Error("The server answered something that is not Pingu's"), { status: 200 });
 }
 
 /** Fetches JSON. What is thrown has a message for people, and a `status` if the server answered at all. */
