@@ -99,11 +99,11 @@ impl Collector {
     }
 }
 
-/// A request with a timeout nothing reaches that is going to answer.
+/// A request with a timeout that nothing reaches that is going to answer.
 pub fn patient(token: u64, peer: &str) -> Request {
     let peer: IpAddr = peer.parse().unwrap();
     Request {
-        timeout: PATIENCE,
+        timeout: PATIENCE / 2,
         ..Request::new(token, peer)
     }
 }

@@ -10,7 +10,7 @@ use pingu_icmp::{
 use crate::batch::{Collector, brief, patient, reply};
 use crate::namespace::{Rights, inside};
 
-/// A router at 10.0.0.2, fd00::2 and fe80::2, reached through `near`.
+/// A router at 10.0.0.2, `fd00::2` and `fe80::2`, reached through `near`.
 const ROUTER: &str = "
     ip link set lo up
     echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range
@@ -18,6 +18,7 @@ const ROUTER: &str = "
     ip link add near type veth peer name far
     ip link set far netns router
     ip addr add 10.0.0.1/24 dev near
+    for n in $(seq 11 28); do ip addr add 10.0.0.$n/24 dev near; done
     ip addr add fd00::1/64 dev near nodad
     ip link set near up addrgenmode none
     ip addr add fe80::1/64 dev near nodad
@@ -29,8 +30,10 @@ const ROUTER: &str = "
     ip netns exec router sh -euc '
         echo 1 > /proc/sys/net/ipv4/ip_forward
         echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-        echo 0 > /proc/sys/net/ipv4/icmp_ratelimit
+        echo 0 > /proc/sys/net/ipv4/icmp_ratemask
         echo 0 > /proc/sys/net/ipv6/icmp/ratelimit
+        echo 1000000 > /proc/sys/net/ipv4/icmp_msgs_per_sec
+        echo 100000 > /proc/sys/net/ipv4/icmp_msgs_burst
     '
     ip -n router route add unreachable 10.1.0.0/16
     ip -n router route add prohibit 10.2.0.0/16
@@ -47,6 +50,64 @@ const ROUTER: &str = "
 
 const BOTH: [SocketKind; 2] = [SocketKind::Raw, SocketKind::Datagram];
 
+/// Peer, time to live, and what is expected: kind, type, code, from whom.
+type Case = (&'static str, u8, IcmpErrorKind, (u8, u8), &'static str);
+
+const REFUSED: [Case; 9] = [
+    (
+        "10.1.0.9",
+        64,
+        IcmpErrorKind::HostUnreachable,
+        (3, 1),
+        "10.0.0.2",
+    ),
+    (
+        "10.2.0.9",
+        64,
+        IcmpErrorKind::Prohibited,
+        (3, 13),
+        "10.0.0.2",
+    ),
+    (
+        "10.9.0.9",
+        64,
+        IcmpErrorKind::NetworkUnreachable,
+        (3, 0),
+        "10.0.0.2",
+    ),
+    (
+        "10.4.0.9",
+        1,
+        IcmpErrorKind::TtlExceeded,
+        (11, 0),
+        "10.0.0.2",
+    ),
+    ("fd02::9", 64, IcmpErrorKind::Prohibited, (1, 1), "fd00::2"),
+    (
+        "fd09::9",
+        64,
+        IcmpErrorKind::NetworkUnreachable,
+        (1, 0),
+        "fd00::2",
+    ),
+    ("fd04::9", 1, IcmpErrorKind::TtlExceeded, (3, 0), "fd00::2"),
+    // Nobody there: this host says so itself.
+    (
+        "10.0.0.77",
+        64,
+        IcmpErrorKind::HostUnreachable,
+        (3, 1),
+        "10.0.0.1",
+    ),
+    (
+        "fd00::77",
+        64,
+        IcmpErrorKind::HostUnreachable,
+        (1, 3),
+        "fd00::1",
+    ),
+];
+
 #[test]
 fn the_word_of_a_router_is_kept() {
     inside(
@@ -54,77 +115,24 @@ fn the_word_of_a_router_is_kept() {
         ROUTER,
         Rights::All,
         || {
-            let hop = |ttl| {
-                move |request| Request {
-                    ttl: Some(ttl),
-                    ..request
-                }
-            };
-            let cases = [
-                (
-                    "10.1.0.9",
-                    64,
-                    IcmpErrorKind::HostUnreachable,
-                    (3, 1),
-                    "10.0.0.2",
-                ),
-                (
-                    "10.2.0.9",
-                    64,
-                    IcmpErrorKind::Prohibited,
-                    (3, 13),
-                    "10.0.0.2",
-                ),
-                (
-                    "10.9.0.9",
-                    64,
-                    IcmpErrorKind::NetworkUnreachable,
-                    (3, 0),
-                    "10.0.0.2",
-                ),
-                (
-                    "10.4.0.9",
-                    1,
-                    IcmpErrorKind::TtlExceeded,
-                    (11, 0),
-                    "10.0.0.2",
-                ),
-                ("fd02::9", 64, IcmpErrorKind::Prohibited, (1, 1), "fd00::2"),
-                (
-                    "fd09::9",
-                    64,
-                    IcmpErrorKind::NetworkUnreachable,
-                    (1, 0),
-                    "fd00::2",
-                ),
-                ("fd04::9", 1, IcmpErrorKind::TtlExceeded, (3, 0), "fd00::2"),
-                // Nobody there: this host says so itself.
-                (
-                    "10.0.0.77",
-                    64,
-                    IcmpErrorKind::HostUnreachable,
-                    (3, 1),
-                    "10.0.0.1",
-                ),
-                (
-                    "fd00::77",
-                    64,
-                    IcmpErrorKind::HostUnreachable,
-                    (1, 3),
-                    "fd00::1",
-                ),
-            ];
-            for socket in BOTH {
+            for (socket, first_source) in BOTH.into_iter().zip([11, 20]) {
                 let collector = Collector::only(socket);
-                for (peer, ttl, kind, (icmp_type, code), from) in cases {
+                for (index, (peer, ttl, kind, (icmp_type, code), from)) in (0..).zip(REFUSED) {
+                    // Linux tells each source of only five lost packets in a row.
+                    let source = [10, 0, 0, first_source + index].into();
                     let from = from.parse().unwrap();
+                    let request = Request {
+                        ttl: Some(ttl),
+                        source: peer.contains('.').then_some(source),
+                        ..patient(1, peer)
+                    };
                     let expected = IcmpError {
                         kind,
                         icmp_type,
                         code,
                         from,
                     };
-                    let outcome = collector.probe_one(hop(ttl)(patient(1, peer)));
+                    let outcome = collector.probe_one(request);
                     assert_eq!(
                         outcome,
                         Outcome::IcmpError(expected),
@@ -169,12 +177,18 @@ fn a_router_s_errors_in_a_large_batch_go_to_the_right_requests() {
         || {
             for socket in BOTH {
                 let collector = Collector::only(socket);
-                let peers = ["10.2.0.9", "10.0.0.2", "fd02::9", "fd00::2"];
-                let requests = (0..2_000).map(|n| patient(n, peers[n as usize % 4]));
+                let peers = ["10.4.0.9", "10.0.0.2", "fd04::9", "fd00::2"];
+                let requests = (0..2_000).map(|n| {
+                    let ttl = (n % 2 == 0).then_some(1);
+                    Request {
+                        ttl,
+                        ..patient(n, peers[n as usize % 4])
+                    }
+                });
                 for (token, end) in collector.probe(requests.collect()) {
                     let as_expected = match end.outcome {
                         Outcome::IcmpError(error) => {
-                            token % 2 == 0 && error.kind == IcmpErrorKind::Prohibited
+                            token % 2 == 0 && error.kind == IcmpErrorKind::TtlExceeded
                         }
                         Outcome::Reply(reply) => {
                             token % 2 == 1 && reply.from.to_string() == peers[token as usize % 4]
@@ -243,10 +257,12 @@ fn what_this_host_refuses_is_a_local_error_of_its_kind() {
                     source,
                     ..patient(1, "10.0.0.2")
                 });
-                assert!(
-                    matches!(outcome, Outcome::Local(LocalError::BadSource(_))),
-                    "{outcome:?}"
+                // Which of the two depends on the kernel.
+                let refused = matches!(
+                    outcome,
+                    Outcome::Local(LocalError::BadSource(_) | LocalError::NoRoute(_))
                 );
+                assert!(refused, "{outcome:?}");
                 collector.stop_idle();
             }
         },
@@ -299,6 +315,10 @@ fn a_packet_dropped_by_our_own_interface_queue_is_our_fault() {
         || {
             for socket in BOTH {
                 let collector = Collector::only(socket);
+                // While the queue is full no neighbour could be found.
+                for peer in ["10.0.0.2", "fd00::2"] {
+                    reply(collector.probe_one(patient(1, peer)));
+                }
                 let requests =
                     (0..400).map(|n| brief(n, ["10.0.0.2", "fd00::2"][n as usize % 2], 300));
                 let seen = collector.probe(requests.collect());
@@ -308,12 +328,19 @@ fn a_packet_dropped_by_our_own_interface_queue_is_our_fault() {
                     .filter(|end| end.outcome == no_room)
                     .map(|end| end.token)
                     .collect();
-                for odd in [0, 1] {
+                // Over IPv6 datagram sockets Linux keeps it to itself
+                // (icmpv6_push_pending_frames drops the error).
+                let told: &[u64] = if socket == SocketKind::Raw {
+                    &[0, 1]
+                } else {
+                    &[0]
+                };
+                for &odd in told {
                     let count = refused.iter().filter(|token| **token % 2 == odd).count();
                     assert!(count > 100, "{count} refused of family {odd} by {socket:?}");
                 }
                 let stats = collector.stop_idle();
-                assert_eq!(stats.sent + refused.len() as u64, 400, "{stats:?}");
+                assert_eq!(stats.sent + refused.len() as u64, 402, "{stats:?}");
             }
         },
     );
@@ -352,7 +379,7 @@ fn an_overflow_of_our_receive_queue_is_our_fault() {
                     replies > 0 && overflows > 0,
                     "{replies} replies, {overflows} overflows"
                 );
-                assert_eq!(stats.overflows, overflows, "{stats:?}");
+                assert!(stats.overflows >= overflows, "{stats:?}");
             }
         },
     );
