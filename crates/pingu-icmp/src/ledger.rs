@@ -359,3 +359,255 @@ impl Slot {
         self.peer == address && (self.scope == 0 || scope == 0 || self.scope == scope)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::IcmpErrorKind;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    const MS: u64 = 1_000_000;
+
+    fn ledger(limit: usize) -> Ledger {
+        Ledger::new(limit, Secret::default())
+    }
+
+    fn peer(n: u8) -> IpAddr {
+        [127, 0, 0, n].into()
+    }
+
+    fn request(token: u64, timeout_ms: u64) -> Request {
+        Request {
+            timeout: Duration::from_millis(timeout_ms),
+            ..Request::new(token, peer(1))
+        }
+    }
+
+    fn at(mono: u64) -> Moment {
+        Moment {
+            mono,
+            real: mono as i64,
+            era: 0,
+        }
+    }
+
+    fn arrival(from: IpAddr, stamp: Option<i64>) -> Arrival {
+        Arrival {
+            from,
+            scope: 0,
+            ttl: None,
+            payload_bytes: 56,
+            stamp,
+        }
+    }
+
+    const UNREACHABLE: IcmpError = IcmpError {
+        kind: IcmpErrorKind::HostUnreachable,
+        icmp_type: 3,
+        code: 1,
+        from: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    };
+
+    fn short(echo: &Echo) -> Quote {
+        Quote {
+            id: echo.id,
+            seq: echo.seq,
+            cookie: None,
+        }
+    }
+
+    #[test]
+    fn a_reply_stamped_in_time_counts_however_late_it_is_read() {
+        let mut ledger = ledger(4);
+        let flight = ledger.open(&request(1, 10), peer(1));
+        ledger.sent(flight, at(0));
+        let echo = ledger.echo(7, flight);
+        ledger.reply(&echo, &arrival(peer(1), Some(9 * MS as i64)), &at(500 * MS));
+        assert!(
+            matches!(ledger.done[0].outcome, Outcome::Reply(reply) if reply.rtt.as_millis() == 9)
+        );
+    }
+
+    #[test]
+    fn a_reply_stamped_too_late_is_a_timeout_before_the_wheel_says_so() {
+        let mut ledger = ledger(4);
+        let flight = ledger.open(&request(1, 10), peer(1));
+        ledger.sent(flight, at(0));
+        let echo = ledger.echo(7, flight);
+        ledger.reply(&echo, &arrival(peer(1), Some(11 * MS as i64)), &at(11 * MS));
+        assert_eq!(ledger.done[0].outcome, Outcome::Timeout);
+        assert_eq!((ledger.stats.late, ledger.stats.timeouts), (1, 1));
+        assert_eq!(ledger.next_expiry(), None);
+    }
+
+    #[test]
+    fn the_reply_to_a_slot_s_earlier_life_is_stale() {
+        let mut ledger = ledger(1);
+        let first = ledger.open(&request(1, 10), peer(1));
+        ledger.sent(first, at(0));
+        ledger.expire(20 * MS, |_| None);
+        let second = ledger.open(&request(2, 10), peer(1));
+        assert_eq!((second.slot, second.generation), (first.slot, 1));
+        ledger.sent(second, at(20 * MS));
+        let old = ledger.echo(7, first);
+        ledger.reply(&old, &arrival(peer(1), None), &at(21 * MS));
+        assert_eq!((ledger.stats.stale, ledger.stats.replies), (1, 0));
+    }
+
+    #[test]
+    fn a_short_quotation_finds_its_probe_among_those_with_the_same_sequence() {
+        let mut ledger = ledger(1 << 18);
+        let flights: Vec<Flight> = (0..200_000u64)
+            .map(|n| {
+                // Three slots share each sequence; every third goes to another peer.
+                let flight = ledger.open(&request(n, 10_000), peer((n >> 16) as u8 + 1));
+                ledger.sent(flight, at(0));
+                flight
+            })
+            .collect();
+        let meant = flights[5 + (1 << 16)];
+        let quote = short(&ledger.echo(7, meant));
+        ledger.error(&quote, peer(9), 0, UNREACHABLE);
+        assert_eq!(ledger.stats.foreign_errors, 1, "nobody was asked there");
+        ledger.error(&quote, peer(2), 0, UNREACHABLE);
+        assert_eq!(ledger.done.len(), 1);
+        assert_eq!(ledger.done[0].token, 5 + (1 << 16));
+    }
+
+    #[test]
+    fn a_short_quotation_that_could_mean_two_probes_means_none() {
+        let mut ledger = ledger(1 << 18);
+        let mut first = None;
+        for n in 0..=u64::from(u16::MAX) + 1 {
+            let flight = ledger.open(&request(n, 10_000), peer(1));
+            ledger.sent(flight, at(0));
+            first.get_or_insert(flight);
+        }
+        let echo = ledger.echo(7, first.unwrap());
+        ledger.error(&short(&echo), peer(1), 0, UNREACHABLE);
+        assert_eq!((ledger.stats.foreign_errors, ledger.done.len()), (1, 0));
+        let quote = Quote {
+            cookie: Some(echo.cookie),
+            ..short(&echo)
+        };
+        ledger.error(&quote, peer(1), 0, UNREACHABLE);
+        assert_eq!(ledger.done[0].token, 0);
+    }
+
+    #[test]
+    fn silence_while_our_queue_overflowed_is_our_fault() {
+        let mut ledger = ledger(4);
+        for (token, sent) in [(1, 0), (2, 10 * MS)] {
+            let flight = ledger.open(&request(token, 20), peer(1));
+            ledger.sent(flight, at(sent));
+        }
+        ledger.expire(40 * MS, |_| Some(5 * MS));
+        let outcomes: BTreeMap<u64, Outcome> = ledger
+            .done
+            .iter()
+            .map(|end| (end.token, end.outcome))
+            .collect();
+        assert_eq!(outcomes[&1], Outcome::Local(LocalError::ReceiveOverflow));
+        assert_eq!(outcomes[&2], Outcome::Timeout, "it was sent after that");
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Open {
+            timeout_ms: u64,
+            peer: u8,
+        },
+        Refuse,
+        Send(usize),
+        Unsend(usize),
+        Reply {
+            flight: usize,
+            from: u8,
+            seq: u16,
+            stamp: Option<i64>,
+        },
+        Error {
+            flight: usize,
+            to: u8,
+            quoted: bool,
+        },
+        Advance(u64),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let flight = || 0usize..40;
+        prop_oneof![
+            4 => (0u64..3_000, 1u8..4).prop_map(|(timeout_ms, peer)| Step::Open { timeout_ms, peer }),
+            1 => Just(Step::Refuse),
+            4 => flight().prop_map(Step::Send),
+            1 => flight().prop_map(Step::Unsend),
+            4 => (flight(), 1u8..4, prop_oneof![9 => Just(0u16), 1 => any::<u16>()], any::<Option<i64>>())
+                .prop_map(|(flight, from, seq, stamp)| Step::Reply { flight, from, seq, stamp }),
+            2 => (flight(), 1u8..4, any::<bool>())
+                .prop_map(|(flight, to, quoted)| Step::Error { flight, to, quoted }),
+            2 => (0u64..2_000 * MS).prop_map(Step::Advance),
+        ]
+    }
+
+    proptest! {
+        /// The promise of the crate, against every order of events.
+        #[test]
+        fn every_request_ends_exactly_once(steps in proptest::collection::vec(any_step(), 0..300), limit in 1usize..20) {
+            let mut ledger = ledger(limit);
+            let mut now = 0;
+            let mut tokens = 0;
+            // What the lanes know: flights not sent yet, and all there ever were.
+            let mut unsent: Vec<Flight> = Vec::new();
+            let mut ever: Vec<(Flight, u8)> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Open { timeout_ms, peer: n } if ledger.room() > 0 => {
+                        let flight = ledger.open(&request(tokens, timeout_ms), peer(n));
+                        tokens += 1;
+                        unsent.push(flight);
+                        ever.push((flight, n));
+                    }
+                    Step::Refuse => {
+                        ledger.refuse(tokens, LocalError::Stopped);
+                        tokens += 1;
+                    }
+                    Step::Send(n) if n < unsent.len() => ledger.sent(unsent.remove(n), at(now)),
+                    Step::Unsend(n) if n < unsent.len() => {
+                        ledger.unsent(unsent.remove(n), LocalError::Stopped);
+                    }
+                    Step::Reply { flight, from, seq, stamp } if flight < ever.len() => {
+                        let mut echo = ledger.echo(7, ever[ever.len() - 1 - flight].0);
+                        echo.seq = echo.seq.wrapping_add(seq);
+                        ledger.reply(&echo, &arrival(peer(from), stamp), &at(now));
+                    }
+                    Step::Error { flight, to, quoted } if flight < ever.len() => {
+                        let echo = ledger.echo(7, ever[ever.len() - 1 - flight].0);
+                        let cookie = quoted.then_some(echo.cookie);
+                        ledger.error(&Quote { cookie, ..short(&echo) }, peer(to), 0, UNREACHABLE);
+                    }
+                    Step::Advance(by) => {
+                        now += by;
+                        ledger.expire(now, |_| None);
+                    }
+                    _ => {}
+                }
+            }
+            ledger.abandon();
+            let mut ended: Vec<u64> = ledger.done.iter().map(|end| end.token).collect();
+            ended.sort_unstable();
+            prop_assert!(ended.into_iter().eq(0..tokens));
+            let stats = ledger.stats;
+            prop_assert_eq!(stats.taken, tokens);
+            prop_assert_eq!(stats.replies + stats.timeouts + stats.icmp_errors + stats.local_errors, tokens);
+            prop_assert_eq!(ledger.waiting, [0, 0]);
+            prop_assert_eq!(ledger.room(), limit);
+            prop_assert_eq!(ledger.next_expiry(), None);
+            for end in &ledger.done {
+                if let Outcome::Reply(reply) = end.outcome {
+                    prop_assert!(reply.rtt <= Duration::from_secs(3));
+                }
+            }
+        }
+    }
+}

@@ -179,7 +179,8 @@ pub enum LocalError {
     /// Larger than the interface or the path allows: `EMSGSIZE`.
     #[error("sending: the packet is too large: {0}")]
     TooLarge(Errno),
-    /// The source asked for is not an address of this host.
+    /// The source asked for is not an address of this host: `EADDRNOTAVAIL`,
+    /// `EINVAL`. Some kernels say `ENETUNREACH`, which is [`NoRoute`](Self::NoRoute) here.
     #[error("sending from the given source failed: {0}")]
     BadSource(Errno),
     /// Any other error of the system call.

@@ -66,7 +66,8 @@ counters! {
     foreign_errors,
     /// Messages that end no probe: redirects, source quenches.
     notices,
-    /// Packets the kernel dropped because the receive queue was full.
+    /// Packets that found the receive queue full, as the kernel counts them: on a
+    /// raw socket with those that the filter would have kept out anyway.
     overflows,
     /// Replies timed by the monotonic clock for want of a usable kernel stamp.
     monotonic,

@@ -1,0 +1,19 @@
+//! The engine against real sockets: loopback, and network namespaces the tests
+//! make themselves. Needs root (see `namespace`).
+
+#[cfg(test)]
+mod batch;
+#[cfg(test)]
+mod forgery;
+#[cfg(test)]
+mod loopback;
+#[cfg(test)]
+mod namespace;
+#[cfg(test)]
+mod permission;
+#[cfg(test)]
+mod responder;
+#[cfg(test)]
+mod route;
+#[cfg(test)]
+mod scale;
