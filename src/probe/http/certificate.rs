@@ -127,11 +127,14 @@ fn explain(
             "certificate is self-signed, no authority vouches for it".to_owned(),
         ),
         CertificateError::UnknownIssuer => {
-            let issuer = leaf.issuer().to_string();
-            (
-                Reason::Tls,
-                format!("certificate was issued by an unknown authority ({issuer})"),
-            )
+            let issuer = leaf.issuer();
+            let error = format!("certificate was issued by an unknown authority ({issuer})");
+            (Reason::Tls, error)
+        }
+        CertificateError::BadSignature => {
+            let issuer = leaf.issuer();
+            let error = format!("certificate was not signed by the authority it names ({issuer})");
+            (Reason::Tls, error)
         }
         other => (Reason::Tls, format!("certificate is not trusted: {other}")),
     };

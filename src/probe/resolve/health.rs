@@ -3,6 +3,7 @@
 //! A name without an answer is the name's fault while other names are answered, and the prober's own fault when nothing is. This is
 //! the state that tells the two apart: pure, it takes `now`. Any answer counts, a negative one too: it proves the way to the server.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Remembers when any name server last said anything.
@@ -38,6 +39,20 @@ impl Health {
             }
             _ => true,
         }
+    }
+}
+
+/// The state of all name servers together, told from many tasks.
+#[derive(Default)]
+pub(super) struct Heard(Mutex<Health>);
+
+impl Heard {
+    pub(super) fn now(&self, now: Instant) {
+        self.health().answered(now);
+    }
+
+    pub(super) fn health(&self) -> MutexGuard<'_, Health> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,9 +7,9 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use hickory_resolver::Hosts;
 use hickory_resolver::proto::op::Query;
@@ -23,14 +23,14 @@ const DNS_PORT: u16 = 53;
 
 /// Where the configuration is.
 #[derive(Debug, Clone)]
-pub(super) struct Files {
-    pub(super) resolv_conf: PathBuf,
-    pub(super) hosts: PathBuf,
+struct Files {
+    resolv_conf: PathBuf,
+    hosts: PathBuf,
 }
 
 /// A file's state, to notice a change without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamps([Option<(SystemTime, u64)>; 2]);
+struct Stamps([Option<(SystemTime, u64)>; 2]);
 
 /// What a lookup goes by.
 pub(super) struct System {
@@ -42,15 +42,70 @@ pub(super) struct System {
     hosts: Hosts,
 }
 
-impl Files {
+/// What lookups go by at the moment: the files as they were when last compared.
+pub(super) struct Configured(Mutex<Current>);
+
+struct Current {
+    system: Arc<System>,
+    compared: Instant,
+    /// Nothing to follow for servers that were given.
+    files: Option<(Files, Stamps)>,
+}
+
+impl Configured {
+    /// How often the files are looked at.
+    const COMPARE_EVERY: Duration = Duration::from_secs(5);
+
     pub(super) fn of_this_machine() -> Self {
+        let files = Files::of_this_machine();
+        let stamps = files.stamps();
+        Self::of(files.read(), Some((files, stamps)))
+    }
+
+    pub(super) fn of_servers(servers: &[SocketAddr]) -> Self {
+        Self::of(System::of_servers(servers), None)
+    }
+
+    fn of(system: System, files: Option<(Files, Stamps)>) -> Self {
+        Self(Mutex::new(Current {
+            system: Arc::new(system),
+            compared: Instant::now(),
+            files,
+        }))
+    }
+
+    pub(super) fn system(&self, now: Instant) -> Arc<System> {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = now.saturating_duration_since(current.compared) >= Self::COMPARE_EVERY;
+        if due {
+            current.compared = now;
+            current.follow();
+        }
+        current.system.clone()
+    }
+}
+
+impl Current {
+    fn follow(&mut self) {
+        if let Some((files, stamps)) = &mut self.files {
+            let found = files.stamps();
+            if found != *stamps {
+                *stamps = found;
+                self.system = Arc::new(files.read());
+            }
+        }
+    }
+}
+
+impl Files {
+    fn of_this_machine() -> Self {
         Self {
             resolv_conf: "/etc/resolv.conf".into(),
             hosts: "/etc/hosts".into(),
         }
     }
 
-    pub(super) fn stamps(&self) -> Stamps {
+    fn stamps(&self) -> Stamps {
         let stamp = |path: &Path| {
             let metadata = fs::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
@@ -58,7 +113,7 @@ impl Files {
         Stamps([stamp(&self.resolv_conf), stamp(&self.hosts)])
     }
 
-    pub(super) fn read(&self) -> System {
+    fn read(&self) -> System {
         let mut hosts = Hosts::default();
         match fs::File::open(&self.hosts).and_then(|file| hosts.read_hosts_conf(file)) {
             Ok(()) => {}
@@ -238,5 +293,18 @@ mod tests {
         assert_eq!(before, files.stamps());
         fs::write(&files.resolv_conf, "nameserver 192.0.2.153\n").unwrap();
         assert_ne!(before, files.stamps());
+    }
+
+    #[test]
+    fn a_change_is_followed_within_seconds() {
+        let (_folder, files) = files("nameserver 192.0.2.53\n", "");
+        let stamps = files.stamps();
+        let resolv_conf = files.resolv_conf.clone();
+        let configured = Configured::of(files.read(), Some((files, stamps)));
+        fs::write(resolv_conf, "nameserver 192.0.2.153\n").unwrap();
+        let now = Instant::now();
+        assert_eq!(configured.system(now).listed(), "192.0.2.53:53");
+        let later = now + Configured::COMPARE_EVERY;
+        assert_eq!(configured.system(later).listed(), "192.0.2.153:53");
     }
 }
