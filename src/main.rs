@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `pingu`: see `pingu --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pingu::cli::main()
+}

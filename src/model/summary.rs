@@ -16,15 +16,14 @@ pub struct Window {
 #[error("invalid window format, expected like 15m, 1h, 7d")]
 pub struct InvalidWindow;
 
-/// What a target did in a window. `unknown` results count in neither figure: they say nothing of the target.
-#[derive(Debug, Clone, PartialEq)]
+/// What a target did in a window. `unknown` results are counted, but in neither uptime nor latency: they say nothing of the target.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// Results that are up or down.
+    /// Results of every outcome.
     pub total: u64,
     pub up: u64,
-    /// Results of the prober's own faults.
     pub unknown: u64,
-    /// The mean latency of the results that are up, in microseconds.
+    /// The mean latency of the answers, up or down, in microseconds.
     pub mean_latency_us: Option<f64>,
 }
 
@@ -74,7 +73,8 @@ impl fmt::Display for Window {
 impl Summary {
     /// The share of up among up and down, in percent; nothing when neither was seen.
     pub fn uptime_percent(&self) -> Option<f64> {
-        (self.total > 0).then(|| self.up as f64 * 100.0 / self.total as f64)
+        let judged = self.total - self.unknown;
+        (judged > 0).then(|| self.up as f64 * 100.0 / judged as f64)
     }
 
     pub fn avg_latency_ms(&self) -> Option<f64> {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn nothing_measured_has_no_figures() {
         let summary = Summary {
-            total: 0,
+            total: 3,
             up: 0,
             unknown: 3,
             mean_latency_us: None,

@@ -1,5 +1,13 @@
-//! Tests through the real thing: sockets on loopback, real files. One binary, so the service is linked once.
+//! One binary for all integration tests: linking is most of the time that they take. Real sockets, real databases, the real program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod command;
+mod conformance;
+mod documents;
 mod farm;
 mod http_probe;
+mod pingu;
 mod resolve;
+mod service;

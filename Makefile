@@ -1,0 +1,65 @@
+# Everything there is to do with Pingu. `make` alone lists it.
+
+CARGO  ?= cargo
+BINARY := target/release/pingu
+STATE  := .pingu
+PID    := $(STATE)/pid
+LOG    := $(STATE)/pingu.log
+
+.DEFAULT_GOAL := help
+.PHONY: help run up down logs test test-tools lint fmt typecheck check build clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the program, optimised
+	$(CARGO) build --release --locked
+
+run: build ## start Pingu here on SQLite with targets.yaml; Ctrl-C stops it
+	$(BINARY)
+
+up: build ## start Pingu in the background
+	@mkdir -p $(STATE)
+	@if [ -f $(PID) ] && kill -0 "$$(cat $(PID))" 2>/dev/null; then \
+		echo "Pingu runs already (process $$(cat $(PID))); make logs follows it, make down stops it"; exit 0; fi; \
+	: > $(LOG); nohup $(BINARY) >> $(LOG) 2>&1 & echo $$! > $(PID); \
+	for _ in $$(seq 100); do \
+		if grep -q 'listening url=' $(LOG); then cat $(LOG); exit 0; fi; \
+		kill -0 "$$(cat $(PID))" 2>/dev/null || break; sleep 0.1; \
+	done; cat $(LOG); rm -f $(PID); exit 1
+
+down: ## stop what make up started
+	@if [ -f $(PID) ] && kill "$$(cat $(PID))" 2>/dev/null; then \
+		while kill -0 "$$(cat $(PID))" 2>/dev/null; do sleep 0.1; done; tail -n 1 $(LOG); \
+	else echo "Pingu does not run"; fi; rm -f $(PID)
+
+logs: ## follow the log of what make up started
+	@tail -n 100 -f $(LOG)
+
+test: test-tools ## run every test
+	$(CARGO) test --workspace --locked
+
+# Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools.
+test-tools:
+	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux; do \
+		command -v $${tool%%:*} >/dev/null 2>&1 || missing="$$missing $${tool##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			apt-get update -qq && apt-get install -y -qq $$missing; \
+		else echo "the tests need these packages:$$missing" >&2; exit 1; fi; \
+	fi
+
+fmt: ## format the source
+	$(CARGO) fmt --all
+
+lint: ## formatting and clippy, every warning an error
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+typecheck: ## compile without building
+	$(CARGO) check --workspace --all-targets --locked
+
+check: lint test ## what has to pass before a commit
+
+clean: ## remove what was built
+	$(CARGO) clean

@@ -1,0 +1,168 @@
+//! Readers ask: the HTTP API, one file per resource.
+//!
+//! The routes that Pingu always had live at the root and under `/api/v1`; everything newer lives under `/api/v1` only. Reading never
+//! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
+
+mod error;
+mod health;
+mod openapi;
+mod process;
+mod query;
+mod results;
+mod serve;
+mod summary;
+mod targets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::{Target, Timestamp};
+use crate::storage::Store;
+
+pub use error::ApiError;
+pub use results::Measured;
+pub use serve::serve;
+
+/// The longest request target (path and query) in bytes.
+const MAX_TARGET: usize = 8 * 1024;
+const MAX_BODY: usize = 64 * 1024;
+const HANDLER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct ApiState {
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    /// When this process started: results cannot be older than it is.
+    pub started: Timestamp,
+    /// Whether the scheduler looks at its timetable.
+    pub alive: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+/// The routes that clients of the original service use: `api.md` of the documentation fixes their fields.
+fn fixed() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::one))
+        .routes(routes!(results::of_target))
+        .routes(routes!(results::latest))
+        .routes(routes!(results::latest_by_target))
+        .routes(routes!(summary::all))
+        .routes(routes!(summary::one))
+}
+
+/// What an operator or another program asks of the process itself.
+fn process() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(process::livez))
+        .routes(routes!(process::readyz))
+        .routes(routes!(process::version))
+        .routes(routes!(process::metrics))
+}
+
+/// The whole service: the API, its documentation, and for every other path what `pages` answers.
+pub fn router(state: ApiState, pages: Router) -> Router {
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
+        .merge(fixed())
+        .nest("/api/v1", fixed())
+        .merge(process())
+        .split_for_parts();
+    routes
+        .merge(openapi::pages(document))
+        .fallback_service(pages)
+        .layer(from_fn(bounded_target))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            HANDLER_DEADLINE,
+        ))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(CatchPanicLayer::custom(|panic| panicked(&panic)))
+        .layer(from_fn(errors_as_json))
+        .layer(header("x-content-type-options", "nosniff"))
+        .layer(header("referrer-policy", "no-referrer"))
+        .layer(header("x-frame-options", "DENY"))
+        .with_state(state)
+}
+
+fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
+}
+
+async fn bounded_target(request: Request, next: Next) -> Response {
+    let target = request.uri().path_and_query();
+    if target.is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+        return ApiError::of_status(StatusCode::URI_TOO_LONG).into_response();
+    }
+    next.run(request).await
+}
+
+/// Libraries answer errors as plain text or with nothing; clients get one form.
+async fn errors_as_json(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let json = HeaderValue::from_static("application/json");
+    let failed = status.is_client_error() || status.is_server_error();
+    if !failed || response.headers().get(header::CONTENT_TYPE) == Some(&json) {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let mut answer = ApiError::of_status(status).into_response();
+    if let Some(allow) = allow {
+        answer.headers_mut().insert(header::ALLOW, allow);
+    }
+    answer
+}
+
+fn panicked(panic: &Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("unknown"), "a request panicked");
+    ApiError::internal().into_response()
+}
+
+/// The target that `{id}` names: its id, the file's id of it, or its name.
+struct Named(Target);
+
+impl FromRequestParts<ApiState> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &ApiState,
+    ) -> Result<Self, Self::Rejection> {
+        let unknown = || ApiError::not_found("no target with this id or name");
+        let Path(reference) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| unknown())?;
+        let found = state.store.target(&reference).await?;
+        found.map(Self).ok_or_else(unknown)
+    }
+}

@@ -1,0 +1,159 @@
+//! What requests may ask: windows of time, limits, filters.
+//!
+//! Unknown parameters are ignored; a known one with a value that it does not take is a 400 that names it. A parameter that is
+//! given twice counts as its last.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+
+use super::error::ApiError;
+use crate::model::{Timestamp, Window};
+use crate::storage::Status;
+
+/// How many items a list has when nobody says, and at the most.
+pub const DEFAULT_LIMIT: usize = 200;
+pub const MAX_LIMIT: usize = 1000;
+
+/// The query string as it came.
+#[derive(Debug)]
+pub struct Parameters(HashMap<String, String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| ApiError::bad_request("invalid_query", "the query string is malformed"))?;
+        Ok(Self(pairs.into_iter().collect()))
+    }
+}
+
+impl Parameters {
+    /// `since` is inclusive, `until` exclusive.
+    pub fn span(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+        let since = self.instant("since")?;
+        let until = self.instant("until")?;
+        if since.zip(until).is_some_and(|(since, until)| since > until) {
+            return Err(ApiError::bad_request(
+                "invalid_range",
+                "since must not be after until",
+            ));
+        }
+        Ok((since, until))
+    }
+
+    fn instant(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let Some(text) = self.0.get(name) else {
+            return Ok(None);
+        };
+        // an unescaped + of an offset arrives as a space
+        let text = text.replace(' ', "+");
+        let parsed = Timestamp::from_str(&text).map(Some);
+        parsed.map_err(|error| {
+            ApiError::bad_request("invalid_time", format!("invalid {name}: {error}"))
+        })
+    }
+
+    pub fn limit(&self) -> Result<usize, ApiError> {
+        let Some(text) = self.0.get("limit") else {
+            return Ok(DEFAULT_LIMIT);
+        };
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // a number beyond what fits is above the maximum like any other
+        let limit = if digits {
+            text.parse().unwrap_or(MAX_LIMIT)
+        } else {
+            0
+        };
+        if limit == 0 {
+            return Err(ApiError::bad_request(
+                "invalid_limit",
+                format!("invalid limit, expected a whole number from 1 to {MAX_LIMIT}"),
+            ));
+        }
+        Ok(limit.min(MAX_LIMIT))
+    }
+
+    pub fn window(&self) -> Result<Window, ApiError> {
+        let text = self.0.get("window").map_or("1h", String::as_str);
+        text.parse()
+            .map_err(|error| ApiError::bad_request("invalid_window", format!("{error}")))
+    }
+
+    pub fn status(&self) -> Result<Status, ApiError> {
+        match self.0.get("status").map(String::as_str) {
+            None | Some("enabled") => Ok(Status::Enabled),
+            Some("disabled") => Ok(Status::Disabled),
+            Some("all") => Ok(Status::All),
+            Some(_) => Err(ApiError::bad_request(
+                "invalid_status",
+                "invalid status, expected enabled, disabled or all",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(pairs: &[(&str, &str)]) -> Parameters {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Parameters(pairs.collect())
+    }
+
+    #[test]
+    fn limits_are_clamped_or_refused() {
+        let limit = |text| parameters(&[("limit", text)]).limit().ok();
+        assert_eq!(parameters(&[]).limit().ok(), Some(200));
+        for (text, expected) in [
+            ("1", Some(1)),
+            ("1000", Some(1000)),
+            ("1001", Some(1000)),
+            ("99999999999999999999999", Some(1000)),
+            ("0", None),
+            ("000", None),
+            ("-1", None),
+            ("+5", None),
+            ("1.5", None),
+            ("ten", None),
+            ("", None),
+            ("١", None),
+        ] {
+            assert_eq!(limit(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_runs_forward() {
+        let (early, late) = ("2026-02-23T00:00:00Z", "2026-02-23T00:00:01Z");
+        assert!(
+            parameters(&[("since", early), ("until", late)])
+                .span()
+                .is_ok()
+        );
+        assert!(
+            parameters(&[("since", early), ("until", early)])
+                .span()
+                .is_ok()
+        );
+        assert!(
+            parameters(&[("since", late), ("until", early)])
+                .span()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn an_unescaped_offset_is_understood() {
+        let (since, _) = parameters(&[("since", "2026-02-23T01:00:00 01:00")])
+            .span()
+            .unwrap();
+        assert_eq!(since.unwrap().to_string(), "2026-02-23T00:00:00.000000Z");
+    }
+}

@@ -1,0 +1,219 @@
+//! `/results` and `/targets/{id}/results`: what was measured, newest first.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::error::{ApiError, ErrorBody};
+use super::query::Parameters;
+use super::{ApiState, Named};
+use crate::model::{Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp};
+use crate::storage::ResultQuery;
+
+/// The results of one target.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TargetResults {
+    target_id: Uuid,
+    target_name: String,
+    #[schema(value_type = String, format = DateTime)]
+    generated_at: Timestamp,
+    items: Vec<TargetResult>,
+}
+
+/// One result of a known target.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TargetResult {
+    /// Increases; fits in 53 bits.
+    id: i64,
+    target_id: Uuid,
+    #[serde(flatten)]
+    measured: Measured,
+}
+
+/// Results of several targets.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResultList {
+    #[schema(value_type = String, format = DateTime)]
+    generated_at: Timestamp,
+    items: Vec<NamedResult>,
+}
+
+/// One result and whose it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NamedResult {
+    target_id: Uuid,
+    target_name: String,
+    #[serde(flatten)]
+    measured: Measured,
+    /// When the present outcome began; only for the newest result of a target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+}
+
+/// What one probe measured.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Measured {
+    /// The slot: the instant for which the probe was scheduled.
+    #[schema(value_type = String, format = DateTime)]
+    ts: Timestamp,
+    /// Whether the outcome is `up`.
+    success: bool,
+    /// Rounded to a whole number; null without an answer.
+    latency_ms: Option<u64>,
+    /// The final HTTP status.
+    status_code: Option<u16>,
+    /// Why it was not up, for people.
+    error: Option<String>,
+    latency_us: Option<u64>,
+    #[schema(value_type = String, example = "up")]
+    outcome: Outcome,
+    /// Why it was not up, for programs.
+    #[schema(value_type = Option<String>, example = "timeout")]
+    reason: Option<Reason>,
+    /// Up, but slower than the target's `slow_ms`.
+    slow: bool,
+    /// Up, but some of its packets were lost.
+    lossy: bool,
+    /// How late the probe started after its slot.
+    lag_us: u64,
+    /// Where the poller stands.
+    location: String,
+    #[schema(value_type = Option<String>)]
+    resolved_ip: Option<std::net::IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phases: Option<Phases>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packets: Option<Packets>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    cert_expires_at: Option<Timestamp>,
+}
+
+/// Results of a target
+#[utoipa::path(
+    get, path = "/targets/{id}/results", tag = "fixed",
+    params(
+        ("id" = String, Path, description = "the target's id or name"),
+        ("since" = Option<String>, Query, description = "from this instant on (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "before this instant (RFC 3339)"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, default 200; more counts as 1000"),
+    ),
+    responses(
+        (status = 200, body = TargetResults), (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+    ),
+)]
+pub async fn of_target(
+    State(state): State<ApiState>,
+    parameters: Parameters,
+    Named(target): Named,
+) -> Result<Json<TargetResults>, ApiError> {
+    let results = state
+        .store
+        .results(&query(&parameters, Some(target.id))?)
+        .await?;
+    Ok(Json(TargetResults {
+        target_id: target.id.0,
+        target_name: target.spec.name,
+        generated_at: state.clock.now(),
+        items: results
+            .into_iter()
+            .map(|stored| TargetResult {
+                id: stored.id,
+                target_id: stored.result.target.0,
+                measured: stored.into(),
+            })
+            .collect(),
+    }))
+}
+
+/// Newest results of all targets
+#[utoipa::path(
+    get, path = "/results/latest", tag = "fixed",
+    params(
+        ("since" = Option<String>, Query, description = "from this instant on (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "before this instant (RFC 3339)"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, default 200; more counts as 1000"),
+    ),
+    responses((status = 200, body = ResultList), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
+)]
+pub async fn latest(
+    State(state): State<ApiState>,
+    parameters: Parameters,
+) -> Result<Json<ResultList>, ApiError> {
+    let results = state.store.results(&query(&parameters, None)?).await?;
+    let items = results.into_iter().map(|stored| named(stored, None));
+    Ok(Json(ResultList {
+        generated_at: state.clock.now(),
+        items: items.collect(),
+    }))
+}
+
+/// The newest result of every enabled target
+#[utoipa::path(
+    get, path = "/results/latest-by-target", tag = "fixed",
+    responses((status = 200, body = ResultList), (status = 503, body = ErrorBody)),
+)]
+pub async fn latest_by_target(State(state): State<ApiState>) -> Result<Json<ResultList>, ApiError> {
+    let latest = state.store.latest_by_target().await?;
+    let items = latest
+        .into_iter()
+        .map(|latest| named(latest.stored, Some(latest.since)));
+    Ok(Json(ResultList {
+        generated_at: state.clock.now(),
+        items: items.collect(),
+    }))
+}
+
+fn query(parameters: &Parameters, target: Option<TargetId>) -> Result<ResultQuery, ApiError> {
+    let (since, until) = parameters.span()?;
+    Ok(ResultQuery {
+        target,
+        since,
+        until,
+        limit: parameters.limit()?,
+    })
+}
+
+fn named(stored: StoredResult, since: Option<Timestamp>) -> NamedResult {
+    NamedResult {
+        target_id: stored.result.target.0,
+        target_name: stored.target_name.to_string(),
+        measured: stored.into(),
+        since,
+    }
+}
+
+impl From<StoredResult> for Measured {
+    fn from(stored: StoredResult) -> Self {
+        let result = stored.result;
+        let (outcome, lossy) = (result.outcome(), result.lossy());
+        let failure = result.observation.verdict.failure();
+        let measurement = result.observation.measurement.clone();
+        let latency_us = measurement
+            .latency
+            .map(|latency| latency.as_micros() as u64);
+        let detail = measurement.detail.map(|detail| *detail).unwrap_or_default();
+        Self {
+            ts: result.slot,
+            success: outcome == Outcome::Up,
+            latency_ms: latency_us.map(|us| (us + 500) / 1000),
+            status_code: measurement.status_code,
+            error: failure.map(|failure| failure.error.as_str().to_owned()),
+            latency_us,
+            outcome,
+            reason: failure.map(|failure| failure.reason),
+            slow: result.slow,
+            lossy,
+            lag_us: result.lag.as_micros() as u64,
+            location: stored.location.to_string(),
+            resolved_ip: measurement.resolved_ip,
+            phases: detail.phases,
+            packets: detail.packets,
+            cert_expires_at: detail.cert_expires_at,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The listener: bounded connections, bounded headers, and an end that waits for nobody too long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Connections at once; further ones wait in the kernel's queue.
+const CONNECTIONS: usize = 4096;
+/// How long a client may take to send its headers, and how long an idle connection stays.
+const HEADER_DEADLINE: Duration = Duration::from_secs(15);
+/// Room for the request line and headers.
+const HEADER_BYTES: usize = 64 * 1024;
+/// How long answers that are under way have at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// After a failed accept, which is a lack of descriptors or memory: they need a moment to come back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop`, then finishes what is under way.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = stop.cancelled() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the API could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended before it began");
+            continue;
+        }
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_DEADLINE)
+            .max_buf_size(HEADER_BYTES)
+            .serve_connection(
+                TokioIo::new(stream),
+                TowerToHyperService::new(router.clone()),
+            );
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // clients break connections all the time; that is theirs
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a connection to the API broke");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(LAST_ANSWERS, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::debug!("some answers were cut off by the stop");
+    }
+}

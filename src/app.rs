@@ -1,0 +1,157 @@
+//! The wiring: starts the parts, connects them, stops them in order. It holds no logic of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, ApiState};
+use crate::clock::Clock;
+use crate::config::{self, DatabaseUrl, FileError, Loaded, Settings};
+use crate::metrics::Metrics;
+use crate::pages;
+use crate::pipeline;
+use crate::probe::http::{HttpProber, Roots};
+use crate::probe::icmp::IcmpProber;
+use crate::probe::resolve::Resolver;
+use crate::scheduler::{Dispatch, Scheduler};
+use crate::storage::sqlite::{self, SqliteStore};
+use crate::storage::{Existing, Store, StoreError, recorder};
+use crate::sync::Syncer;
+
+/// Why Pingu could not start, by what its user has to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Targets(#[from] FileError),
+    #[error("{0}")]
+    Database(#[from] StoreError),
+    #[error("cannot listen on {address}: {error}; {advice}")]
+    Listen {
+        address: SocketAddr,
+        error: std::io::Error,
+        advice: &'static str,
+    },
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Everything in one process: poller, API and page. Returns once `stop` has fired and everything is stored.
+///
+/// `ready` is called when probing and serving have begun.
+pub async fn run(
+    settings: &Settings,
+    loaded: Loaded,
+    stop: CancellationToken,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), StartError> {
+    let clock = Clock::start();
+    let metrics = Metrics::new();
+    let (listener, address) = listen(settings.listen).await?;
+    let store = open(settings)?;
+
+    let (to_recorder, recorded) = mpsc::channel(recorder::BATCH);
+    let (to_pipeline, finished) = mpsc::channel(pipeline::QUEUE);
+    let recording = recorder::run(Arc::clone(&store), recorded, Arc::clone(&metrics));
+    let recording = tokio::spawn(recording);
+    let deciding = tokio::spawn(pipeline::run(finished, to_recorder));
+
+    let resolver = Resolver::new();
+    let dispatch = Arc::new(Dispatch::new(
+        clock,
+        Arc::clone(&metrics),
+        HttpProber::new(resolver.clone(), &Roots::of_this_machine()),
+        settings.http_concurrency,
+        to_pipeline,
+        |sink| IcmpProber::start(resolver, sink),
+    ));
+    let launcher = Arc::clone(&dispatch);
+    let scheduler = Scheduler::start(clock, Arc::clone(&metrics), move |due| launcher.launch(due))
+        .context("starting the scheduler")?;
+    let scheduler = Arc::new(scheduler);
+
+    let syncer = Syncer {
+        store: Arc::clone(&store),
+        scheduler: Arc::clone(&scheduler),
+        clock,
+        metrics: Arc::clone(&metrics),
+    };
+    syncer.apply(&loaded).await?;
+    let watch = config::watch(&settings.targets_path, &loaded, stop.clone());
+    let following = tokio::spawn(syncer.follow(watch));
+
+    let watched = Arc::downgrade(&scheduler);
+    let state = ApiState {
+        store: Arc::clone(&store),
+        clock,
+        metrics: Arc::clone(&metrics),
+        started: clock.now(),
+        alive: Arc::new(move || watched.upgrade().is_some_and(|it| !it.is_stuck())),
+    };
+    let serving = tokio::spawn(api::serve(
+        listener,
+        api::router(state, pages::router()),
+        stop.clone(),
+    ));
+    ready(address);
+
+    stop.cancelled().await;
+    tracing::info!("stopping: waiting for probes that are under way");
+    // in the order of a result's way, so that each part leaves nothing behind for the next
+    let followed = following.await;
+    scheduler.stop();
+    dispatch.finish().await;
+    drop((dispatch, scheduler));
+    for ended in [followed, deciding.await, recording.await, serving.await] {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of Pingu ended badly");
+        }
+    }
+    store.close().await;
+    tracing::info!(results_stored = metrics.stored.get(), "stopped");
+    Ok(())
+}
+
+/// The targets that the database knows; nothing when there is no database yet.
+pub fn known_targets(settings: &Settings) -> Result<Option<Vec<Existing>>, StoreError> {
+    match &settings.database {
+        DatabaseUrl::Sqlite(path) => sqlite::known_targets(path),
+        DatabaseUrl::Postgres(_) => Err(no_postgres()),
+    }
+}
+
+fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    match &settings.database {
+        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, &settings.location)?)),
+        DatabaseUrl::Postgres(_) => Err(no_postgres()),
+    }
+}
+
+fn no_postgres() -> StoreError {
+    StoreError::Unusable(
+        "DATABASE_URL names a Postgres server, which this version cannot use yet; use sqlite://pingu.db".to_owned(),
+    )
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = match TcpListener::bind(address).await {
+        Ok(listener) => listener.local_addr().map(|address| (listener, address)),
+        Err(error) => Err(error),
+    };
+    bound.map_err(|error| StartError::Listen {
+        address,
+        advice: match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another program uses this port: stop it, or set LISTEN to another, such as 127.0.0.1:8001"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a permission: set LISTEN to a higher one, such as 127.0.0.1:8000"
+            }
+            _ => "set LISTEN to an address of this machine, such as 127.0.0.1:8000",
+        },
+        error,
+    })
+}

@@ -1,0 +1,130 @@
+//! The command line: what to do, how it ends.
+//!
+//! Exit codes: 0 done (for `probe`: the target is up); 1 a probe found the target not up, or an unexpected error; 2 a wrong command
+//! line or setting; 3 the targets file; 4 the database; 5 the address to listen on.
+
+mod check;
+mod probe;
+mod run;
+mod style;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::StartError;
+use crate::config::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  pingu                          probe the targets of targets.yaml, serve http://127.0.0.1:8000/
+  pingu check                    is targets.yaml valid, and what would it change?
+  pingu probe 192.168.1.1        one ping, now
+  pingu probe https://example.com/
+  LISTEN=0.0.0.0:8000 pingu      serve the whole network
+
+Settings come from the environment and from .env: DATABASE_URL, TARGETS_PATH, LISTEN, LOG_LEVEL,
+LOG_FORMAT, LOCATION, HTTP_CONCURRENCY; example.env explains each.
+
+Exit codes:
+  0  done; for probe: the target is up
+  1  probe: the target is not up; otherwise an unexpected error
+  2  a wrong command line or setting
+  3  the targets file is missing, unreadable or not valid
+  4  the database cannot be used
+  5  the address to listen on cannot be used";
+
+/// Probes targets on their interval, stores every result, serves an API and a page.
+#[derive(Debug, Parser)]
+#[command(name = "pingu", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Probe, store and serve, all in one process (the default)
+    Run,
+    /// Validate a targets file and show what it would change in the database
+    Check {
+        /// The targets file [default: the setting `TARGETS_PATH`, or targets.yaml]
+        file: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Probe one host or URL now and show every phase
+    Probe {
+        /// An address or a name to ping, or an http:// or https:// URL
+        #[arg(value_name = "HOST|URL")]
+        target: String,
+        /// How long to wait for the answer [default: 1000 for a host, 3000 for a URL]
+        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+        timeout_ms: Option<u64>,
+        /// Print JSON, with the fields that the API has
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Why a command failed, and so how the process ends.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Settings(String),
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+impl Failure {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 2,
+            Self::Start(StartError::Targets(_)) => 3,
+            Self::Start(StartError::Database(_)) => 4,
+            Self::Start(StartError::Listen { .. }) => 5,
+            Self::Start(StartError::Other(_)) | Self::Other(_) => 1,
+        }
+    }
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => settings().and_then(|settings| run::run(&settings)),
+        Command::Check { file, json } => {
+            settings().and_then(|settings| check::run(settings, file, json))
+        }
+        Command::Probe {
+            target,
+            timeout_ms,
+            json,
+        } => probe::run(&target, timeout_ms, json),
+    };
+    outcome.unwrap_or_else(|failure| {
+        anstream::eprintln!(
+            "{}error{}: {failure}",
+            style::BAD,
+            style::BAD.render_reset()
+        );
+        ExitCode::from(failure.code())
+    })
+}
+
+fn settings() -> Result<Settings, Failure> {
+    let (settings, warnings) =
+        Settings::load(Path::new(".")).map_err(|error| Failure::Settings(error.to_string()))?;
+    for warning in warnings {
+        anstream::eprintln!(
+            "{}warning{}: {warning}",
+            style::WARN,
+            style::WARN.render_reset()
+        );
+    }
+    Ok(settings)
+}

@@ -1,0 +1,187 @@
+//! From a slot that is due to a result: starts the right probe, within the limits, and says when it ends.
+//!
+//! Every slot that comes in leaves as exactly one result or as one missed slot. A probe that waits for its turn waits in lag, not
+//! in latency, and not beyond the next slot of its target. Starting never blocks the scheduler.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Due;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::{
+    HttpSpec, Kind, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target,
+};
+use crate::probe::http::HttpProber;
+use crate::probe::icmp::{EchoJob, IcmpProber, Sink};
+
+/// How long probes that are under way may go on once Pingu stops.
+const LAST_PROBES: Duration = Duration::from_secs(5);
+
+/// A result and the target it is of.
+#[derive(Debug)]
+pub struct Finished {
+    pub target: Arc<Target>,
+    pub result: ProbeResult,
+}
+
+/// Starts probes and hands their results over.
+#[derive(Debug)]
+pub struct Dispatch {
+    runtime: Handle,
+    http: HttpProber,
+    icmp: IcmpProber<Started>,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    /// Fires when probes must end.
+    ended: CancellationToken,
+    desk: Arc<Desk>,
+}
+
+/// Where results are handed over.
+#[derive(Debug)]
+struct Desk {
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    results: mpsc::Sender<Finished>,
+}
+
+/// A probe that is under way.
+#[derive(Debug)]
+pub struct Started {
+    due: Due,
+    at: Instant,
+    lag: Duration,
+}
+
+impl Dispatch {
+    /// `http_at_once` probes over HTTP run at the same time. Results go to `results`.
+    pub fn new(
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        http: HttpProber,
+        http_at_once: usize,
+        results: mpsc::Sender<Finished>,
+        icmp: impl FnOnce(Sink<Started>) -> IcmpProber<Started>,
+    ) -> Self {
+        let desk = Arc::new(Desk {
+            clock,
+            metrics,
+            results,
+        });
+        let echoes = Arc::clone(&desk);
+        Self {
+            runtime: Handle::current(),
+            http,
+            icmp: icmp(Box::new(move |started, sent, observation| {
+                let waited = sent.map_or(Duration::ZERO, |sent| {
+                    sent.saturating_duration_since(started.at)
+                });
+                echoes.hand_over(started.due, started.lag + waited, observation);
+            })),
+            permits: Arc::new(Semaphore::new(http_at_once)),
+            tasks: TaskTracker::new(),
+            ended: CancellationToken::new(),
+            desk,
+        }
+    }
+
+    /// Starts every probe of the batch. Called by the scheduler's thread.
+    pub fn launch(self: &Arc<Self>, batch: &mut Vec<Due>) {
+        let mut echoes = Vec::new();
+        for due in batch.drain(..) {
+            match &due.target.spec.probe {
+                ProbeSpec::Icmp(spec) => echoes.push(EchoJob {
+                    spec: spec.clone(),
+                    timeout: due.target.spec.timeout,
+                    context: self.desk.start(due),
+                }),
+                ProbeSpec::Http(_) => {
+                    let dispatch = Arc::clone(self);
+                    self.tasks
+                        .spawn_on(async move { dispatch.http(due).await }, &self.runtime);
+                }
+            }
+        }
+        if !echoes.is_empty() {
+            self.icmp.submit(echoes);
+        }
+    }
+
+    /// Waits for the probes that are under way, five seconds at the most. What has not ended then ends as unknown.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        let finished = async {
+            tokio::join!(self.tasks.wait(), self.icmp.idle());
+        };
+        if tokio::time::timeout(LAST_PROBES, finished).await.is_err() {
+            self.ended.cancel();
+        }
+        self.icmp.stop().await;
+        self.tasks.wait().await;
+    }
+
+    async fn http(&self, due: Due) {
+        let ProbeSpec::Http(spec) = &due.target.spec.probe else {
+            return;
+        };
+        let left = due.expires.since(self.desk.clock.now());
+        let turn = tokio::time::timeout(left, Arc::clone(&self.permits).acquire_owned());
+        let turn = tokio::select! {
+            turn = turn => turn,
+            () = self.ended.cancelled() => return self.desk.metrics.missed(Kind::Http, 1),
+        };
+        let Ok(Ok(_permit)) = turn else {
+            return self.desk.metrics.missed(Kind::Http, 1);
+        };
+        let lag = self.desk.clock.now().since(due.slot);
+        let observation = tokio::select! {
+            observation = self.measure(spec, due.target.spec.timeout) => observation,
+            () = self.ended.cancelled() => Observation::unknown(
+                Reason::Local,
+                "Pingu stopped before an answer came",
+                Measurement::default(),
+            ),
+        };
+        self.desk.hand_over(due, lag, observation);
+    }
+
+    /// A fault of ours in one probe must not take anything else down.
+    async fn measure(&self, spec: &HttpSpec, timeout: Duration) -> Observation {
+        let probe = AssertUnwindSafe(self.http.probe(spec, timeout));
+        probe.catch_unwind().await.unwrap_or_else(|_| {
+            self.desk.metrics.panics.inc();
+            let text = "a fault in Pingu ended the probe; the log has the details";
+            Observation::unknown(Reason::Local, text, Measurement::default())
+        })
+    }
+}
+
+impl Desk {
+    fn start(&self, due: Due) -> Started {
+        let lag = self.clock.now().since(due.slot);
+        Started {
+            due,
+            at: Instant::now(),
+            lag,
+        }
+    }
+
+    fn hand_over(&self, due: Due, lag: Duration, observation: Observation) {
+        let target = due.target;
+        let slow_after = target.spec.slow_after;
+        let result = ProbeResult::new(target.id, due.slot, lag, slow_after, observation);
+        self.metrics.produced(&result);
+        // waiting here would delay other probes: with a full queue the result is given up, and counted
+        if self.results.try_send(Finished { target, result }).is_err() {
+            self.metrics.dropped.inc();
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT key FROM targets WHERE id = ?1

@@ -1,0 +1,299 @@
+//! SQLite: the default backend, with nothing to install.
+//!
+//! One connection writes, on a thread of its own; a few others read, each query with a deadline. The file is in WAL mode, so that
+//! readers and the writer never wait for each other. A day of results is a table ([`days`]).
+//!
+//! `synchronous=NORMAL`: killing Pingu loses nothing that was committed; a power cut may lose the last commits, never the file.
+
+mod codec;
+mod days;
+mod read;
+mod schema;
+mod targets;
+mod verdict;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::{
+    Change, Existing, Latest, Recorded, ResultQuery, Stats, Status, Store, StoreError,
+    TargetSummary,
+};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use write::Writer;
+
+/// Connections that read, and so queries that run at once.
+const READERS: usize = 4;
+/// A query that takes longer is given up: it would hold back the checkpoint and its reader has gone.
+const READ_DEADLINE: Duration = Duration::from_secs(8);
+/// How long to wait for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Jobs that wait for the writer; senders wait beyond it.
+const QUEUED_JOBS: usize = 16;
+/// Older ones can corrupt a WAL that is being reset (SQLite release notes of 3.51.3).
+const OLDEST_VERSION: i32 = 3_051_003;
+
+type Job = Box<dyn FnOnce(&mut Writer) + Send>;
+
+/// A database in one file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl SqliteStore {
+    /// Opens the file, creating and migrating it as needed. `location` is the name under which this process stores results.
+    pub fn open(path: &Path, location: &str) -> Result<Self, StoreError> {
+        if rusqlite::version_number() < OLDEST_VERSION {
+            return Err(StoreError::Unusable(format!(
+                "this build carries SQLite {}, 3.51.3 or newer is needed",
+                rusqlite::version()
+            )));
+        }
+        let mut connection = open_connection(path, true)?;
+        schema::migrate(&mut connection).map_err(|error| locate(error, path))?;
+        let mut writer = Writer::new(connection, location).map_err(|error| locate(error, path))?;
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUED_JOBS);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                while let Some(job) = queue.blocking_recv() {
+                    job(&mut writer);
+                }
+                writer.close();
+            })
+            .map_err(|error| StoreError::Unavailable(format!("starting the writer: {error}")))?;
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            writer: Mutex::new(Some(thread)),
+            readers: Arc::new(Readers {
+                path: path.to_owned(),
+                idle: Mutex::new(Vec::new()),
+                permits: Semaphore::new(READERS),
+            }),
+        })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let closed = || StoreError::Unavailable("the database is closed".to_owned());
+        let jobs = lock(&self.jobs).clone().ok_or_else(closed)?;
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |writer| {
+            // nobody may be waiting any more; the work is done all the same
+            let _ = answer.send(job(writer));
+        });
+        jobs.send(job).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(&self.readers);
+        let started = Instant::now();
+        let waiting = tokio::time::timeout(READ_DEADLINE, readers.permits.acquire());
+        let permit = waiting
+            .await
+            .map_err(|_| StoreError::Unavailable("too many queries at once".to_owned()))?
+            .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
+        let pool = Arc::clone(&self.readers);
+        let answer = tokio::task::spawn_blocking(move || pool.run(started, query)).await;
+        drop(permit);
+        answer.map_err(|error| StoreError::Fault(format!("a query panicked: {error}")))?
+    }
+}
+
+impl Readers {
+    fn run<T>(
+        &self,
+        started: Instant,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = lock(&self.idle).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => open_connection(&self.path, false)?,
+        };
+        let overdue = move || started.elapsed() > READ_DEADLINE;
+        connection
+            .progress_handler(10_000, Some(overdue))
+            .map_err(store_error)?;
+        let answer = query(&mut connection);
+        // a connection that failed may be the fault itself: the next query opens a new one
+        if !matches!(
+            answer,
+            Err(StoreError::Unavailable(_) | StoreError::Unusable(_))
+        ) {
+            lock(&self.idle).push(connection);
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn sync_targets(
+        &self,
+        declared: &[Declared],
+        now: Timestamp,
+    ) -> Result<Vec<Change>, StoreError> {
+        let declared = declared.to_vec();
+        self.write(move |writer| writer.sync_targets(&declared, now))
+            .await
+    }
+
+    async fn targets(&self, status: Status) -> Result<Vec<Target>, StoreError> {
+        self.read(move |connection| targets::list(connection, status))
+            .await
+    }
+
+    async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError> {
+        let reference = reference.to_owned();
+        self.read(move |connection| targets::find(connection, &reference))
+            .await
+    }
+
+    async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError> {
+        self.write(move |writer| writer.record(&batch)).await
+    }
+
+    async fn results(&self, query: &ResultQuery) -> Result<Vec<StoredResult>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| read::results(connection, &query))
+            .await
+    }
+
+    async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
+        self.read(|connection| read::latest_by_target(connection))
+            .await
+    }
+
+    async fn summaries(
+        &self,
+        target: Option<TargetId>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<TargetSummary>, StoreError> {
+        self.read(move |connection| read::summaries(connection, target, since, until))
+            .await
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        self.read(|connection| read::stats(connection)).await
+    }
+
+    async fn close(&self) {
+        self.readers.permits.close();
+        drop(lock(&self.jobs).take());
+        let thread = lock(&self.writer).take();
+        lock(&self.readers.idle).clear();
+        if let Some(thread) = thread {
+            // the writer finishes what is queued, then closes the file
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+/// The targets that a database knows, without creating, changing or locking it. Nothing when there is no database yet, or when
+/// its schema is older than this program's and will be migrated at the next start.
+pub fn known_targets(path: &Path) -> Result<Option<Vec<Existing>>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let connection = open_connection(path, false)?;
+    if !schema::is_current(&connection).map_err(|error| locate(error, path))? {
+        return Ok(None);
+    }
+    targets::load(&connection, None).map(Some)
+}
+
+fn open_connection(path: &Path, writer: bool) -> Result<Connection, StoreError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if writer {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let configure = || -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        let pragma = |name, value: &str| {
+            connection
+                .pragma_update(None, name, value)
+                .map_err(store_error)
+        };
+        if writer {
+            pragma("journal_mode", "wal")?;
+            pragma("synchronous", "normal")?;
+            // 16 MB between checkpoints keeps the WAL small and its cost per row low
+            pragma("wal_autocheckpoint", "4000")?;
+            pragma("journal_size_limit", "67108864")?;
+        } else {
+            pragma("query_only", "on")?;
+        }
+        pragma("cache_size", "-16384")?;
+        pragma("temp_store", "memory")?;
+        Ok(connection)
+    };
+    configure().map_err(|error| locate(error, path))
+}
+
+/// Puts the file's name before an error that concerns the file as a whole.
+fn locate(error: StoreError, path: &Path) -> StoreError {
+    let file = path.display();
+    match error {
+        StoreError::Unavailable(text) => StoreError::Unavailable(format!("{file}: {text}")),
+        StoreError::Unusable(text) => StoreError::Unusable(format!("{file}: {text}")),
+        StoreError::Fault(text) => StoreError::Fault(format!("{file}: {text}")),
+    }
+}
+
+/// Sorts SQLite's errors by what can be done about them.
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
+fn store_error(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode as Code;
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(Code::DatabaseBusy | Code::DatabaseLocked) => {
+            StoreError::Unavailable("locked by another program".to_owned())
+        }
+        Some(Code::OperationInterrupted) => StoreError::Unavailable("took too long".to_owned()),
+        Some(Code::DiskFull) => StoreError::Unavailable("the disk is full".to_owned()),
+        Some(
+            Code::CannotOpen
+            | Code::PermissionDenied
+            | Code::ReadOnly
+            | Code::SystemIoFailure
+            | Code::OutOfMemory
+            | Code::FileLockingProtocolFailed,
+        ) => StoreError::Unavailable(text),
+        Some(Code::NotADatabase | Code::DatabaseCorrupt) => StoreError::Unusable(format!(
+            "{text}; move the file away or restore a backup, Pingu creates a new one"
+        )),
+        _ => StoreError::Fault(text),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // what is guarded is whole at every moment: a panic elsewhere leaves it usable
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,232 @@
+//! The one writer: batches of results and syncs of targets, each in a transaction of its own.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::super::plan::SyncPlan;
+use super::super::{Change, Recorded, StoreError};
+use super::codec::{column_micros, detail_json};
+use super::days::{self, Day};
+use super::verdict::Verdicts;
+use super::{store_error, targets};
+use crate::model::{Declared, ProbeResult, TargetId, Timestamp};
+
+pub struct Writer {
+    connection: Connection,
+    location_key: i64,
+    days: BTreeSet<Day>,
+    keys: HashMap<TargetId, i64>,
+    verdicts: Verdicts,
+}
+
+/// A result with everything that its rows refer to, in the order of its table's key.
+struct Placed<'a> {
+    day: Day,
+    target_key: i64,
+    id: i64,
+    verdict_key: i64,
+    detail: Option<String>,
+    result: &'a ProbeResult,
+}
+
+impl Writer {
+    pub fn new(connection: Connection, location: &str) -> Result<Self, StoreError> {
+        connection
+            .execute(
+                include_str!("../sql/location_insert.sqlite.sql"),
+                [location],
+            )
+            .map_err(store_error)?;
+        let location_key = connection
+            .query_row(
+                include_str!("../sql/location_key.sqlite.sql"),
+                [location],
+                |row| row.get(0),
+            )
+            .map_err(store_error)?;
+        let days = days::load(&connection)?;
+        Ok(Self {
+            connection,
+            location_key,
+            days,
+            keys: HashMap::new(),
+            verdicts: Verdicts::default(),
+        })
+    }
+
+    pub fn sync_targets(
+        &mut self,
+        declared: &[Declared],
+        now: Timestamp,
+    ) -> Result<Vec<Change>, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store_error)?;
+        let existing = targets::load(&transaction, None)?;
+        let plan = SyncPlan::new(declared, &existing);
+        targets::apply(&transaction, &plan, now)?;
+        transaction.commit().map_err(store_error)?;
+        Ok(plan.changes)
+    }
+
+    pub fn record(&mut self, batch: &[ProbeResult]) -> Result<Recorded, StoreError> {
+        let recorded = self.record_in_transaction(batch);
+        if recorded.is_err() {
+            self.verdicts.forget();
+            // a day's table may have been created by the transaction that is gone
+            self.days.clear();
+        }
+        recorded
+    }
+
+    fn record_in_transaction(&mut self, batch: &[ProbeResult]) -> Result<Recorded, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store_error)?;
+        let mut recorded = Recorded::default();
+        // read within the transaction: another process may have stored results since
+        let mut last_id: i64 = transaction
+            .query_row(
+                include_str!("../sql/result_id_read.sqlite.sql"),
+                [],
+                |row| row.get(0),
+            )
+            .map_err(store_error)?;
+        let mut placed = Vec::with_capacity(batch.len());
+        for result in batch {
+            let Some(target_key) = target_key(&transaction, &mut self.keys, result.target)? else {
+                // it was never synced to this database
+                recorded.quarantined += 1;
+                continue;
+            };
+            let day = Day::of(result.slot);
+            if !self.days.contains(&day) {
+                days::create(&transaction, day)?;
+                self.days.insert(day);
+            }
+            last_id += 1;
+            placed.push(Placed {
+                day,
+                target_key,
+                id: last_id,
+                verdict_key: self.verdicts.key(&transaction, result, day)?,
+                detail: detail_json(result),
+                result,
+            });
+        }
+        // in key order neighbouring rows fall on the same page of the tree
+        placed.sort_by_key(|row| (row.day, row.target_key, row.result.slot));
+        recorded.stored = insert(&transaction, &placed, self.location_key)?;
+        recorded.duplicate = placed.len() as u64 - recorded.stored;
+        update_states(&transaction, &placed, self.location_key)?;
+        transaction
+            .execute(include_str!("../sql/result_id_write.sqlite.sql"), [last_id])
+            .map_err(store_error)?;
+        transaction.commit().map_err(store_error)?;
+        Ok(recorded)
+    }
+
+    pub fn close(self) {
+        // closing checkpoints the WAL; there is nobody left to tell if that fails, and the WAL is complete
+        let _ = self.connection.pragma_update(None, "optimize", "");
+        let _ = self.connection.close();
+    }
+}
+
+fn target_key(
+    connection: &Connection,
+    keys: &mut HashMap<TargetId, i64>,
+    target: TargetId,
+) -> Result<Option<i64>, StoreError> {
+    match keys.entry(target) {
+        Entry::Occupied(entry) => Ok(Some(*entry.get())),
+        Entry::Vacant(entry) => {
+            let found = connection
+                .prepare_cached(include_str!("../sql/target_key.sqlite.sql"))
+                .and_then(|mut statement| {
+                    statement
+                        .query_row([target.to_string()], |row| row.get(0))
+                        .optional()
+                })
+                .map_err(store_error)?;
+            Ok(found.map(|key| *entry.insert(key)))
+        }
+    }
+}
+
+fn insert(
+    connection: &Connection,
+    placed: &[Placed<'_>],
+    location_key: i64,
+) -> Result<u64, StoreError> {
+    let mut stored = 0;
+    for rows in placed.chunk_by(|a, b| a.day == b.day) {
+        let day = rows[0].day;
+        let mut statement = connection
+            .prepare_cached(&day.sql(include_str!("../sql/result_insert.sqlite.sql")))
+            .map_err(store_error)?;
+        for row in rows {
+            stored += statement
+                .execute(params![
+                    row.target_key,
+                    day.offset(row.result.slot),
+                    location_key,
+                    row.id,
+                    column_micros(row.result.lag),
+                    latency(row.result),
+                    row.verdict_key,
+                    row.detail,
+                ])
+                .map_err(store_error)? as u64;
+        }
+    }
+    Ok(stored)
+}
+
+fn update_states(
+    connection: &Connection,
+    placed: &[Placed<'_>],
+    location_key: i64,
+) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/state_upsert.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut newest: HashMap<i64, Vec<&Placed<'_>>> = HashMap::new();
+    for row in placed {
+        newest.entry(row.target_key).or_default().push(row);
+    }
+    for (target_key, rows) in newest {
+        let Some(last) = rows.last() else { continue };
+        let outcome = last.result.outcome();
+        let began = rows
+            .iter()
+            .rev()
+            .take_while(|row| row.result.outcome() == outcome)
+            .last()
+            .unwrap_or(last);
+        let unbroken = rows.iter().all(|row| row.result.outcome() == outcome);
+        statement
+            .execute(params![
+                target_key,
+                location_key,
+                last.result.slot.as_micros(),
+                last.id,
+                column_micros(last.result.lag),
+                latency(last.result),
+                last.verdict_key,
+                last.detail,
+                began.result.slot.as_micros(),
+                unbroken,
+            ])
+            .map_err(store_error)?;
+    }
+    Ok(())
+}
+
+fn latency(result: &ProbeResult) -> Option<i64> {
+    result.observation.measurement.latency.map(column_micros)
+}

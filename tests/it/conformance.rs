@@ -1,0 +1,565 @@
+//! What every backend must do, whatever it stores in. A backend joins with one line at the end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingu::model::{
+    Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
+    ProbeResult, ProbeSpec, Reason, TargetId, TargetSpec, Timestamp,
+};
+use pingu::storage::sqlite::SqliteStore;
+use pingu::storage::{Change, Recorded, ResultQuery, Status, Store};
+use proptest::prelude::*;
+
+/// 2026-02-23T00:00:00Z: a midnight, so that days are crossed.
+const MIDNIGHT: i64 = 1_771_804_800_000_000;
+
+type Backend = Arc<dyn Store>;
+
+fn at(seconds: f64) -> Timestamp {
+    Timestamp::from_micros(MIDNIGHT + (seconds * 1e6) as i64)
+}
+
+fn icmp(name: &str) -> Declared {
+    Declared {
+        id: None,
+        spec: TargetSpec {
+            name: name.to_owned(),
+            enabled: true,
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_millis(1000),
+            slow_after: Duration::from_millis(800),
+            group: Some("home".to_owned()),
+            tags: vec![
+                "edge".to_owned(),
+                "ü 'quoted'; DROP TABLE targets".to_owned(),
+            ],
+            description: None,
+            probe: ProbeSpec::Icmp(IcmpSpec {
+                host: "192.0.2.1".to_owned(),
+            }),
+        },
+    }
+}
+
+fn http(name: &str, url: &str) -> Declared {
+    let mut declared = icmp(name);
+    declared.spec.probe = ProbeSpec::Http(HttpSpec {
+        url: url.parse().unwrap(),
+        written: url.to_owned(),
+    });
+    declared.spec.interval = Duration::from_millis(2500);
+    declared
+}
+
+/// Syncs and gives the ids in the order of the declarations.
+async fn sync(store: &Backend, declared: &[Declared]) -> Vec<TargetId> {
+    store.sync_targets(declared, at(0.0)).await.unwrap();
+    let targets = store.targets(Status::All).await.unwrap();
+    declared
+        .iter()
+        .map(|wanted| {
+            let found = targets
+                .iter()
+                .rev()
+                .find(|it| it.spec.name == wanted.spec.name);
+            found.expect("synced").id
+        })
+        .collect()
+}
+
+fn up(target: TargetId, slot: Timestamp, latency_us: u64) -> ProbeResult {
+    let measurement = Measurement {
+        latency: Some(Duration::from_micros(latency_us)),
+        resolved_ip: Some("192.0.2.1".parse().unwrap()),
+        ..Measurement::default()
+    };
+    let slow_after = Duration::from_millis(800);
+    ProbeResult::new(
+        target,
+        slot,
+        Duration::from_micros(150),
+        slow_after,
+        Observation::up(measurement),
+    )
+}
+
+fn failed(target: TargetId, slot: Timestamp, outcome: Outcome) -> ProbeResult {
+    let observation = match outcome {
+        Outcome::Unknown => {
+            Observation::unknown(Reason::Local, "no permission", Measurement::default())
+        }
+        _ => Observation::down(
+            Reason::Timeout,
+            "no reply within 1000 ms",
+            Measurement::default(),
+        ),
+    };
+    ProbeResult::new(
+        target,
+        slot,
+        Duration::ZERO,
+        Duration::from_secs(1),
+        observation,
+    )
+}
+
+async fn record(store: &Backend, batch: Vec<ProbeResult>) -> Recorded {
+    store.record(batch.into()).await.unwrap()
+}
+
+fn query(target: Option<TargetId>, limit: usize) -> ResultQuery {
+    ResultQuery {
+        target,
+        since: None,
+        until: None,
+        limit,
+    }
+}
+
+async fn a_target_comes_back_as_it_was_declared(store: Backend) {
+    let declared = [icmp("b"), http("a", "https://example.com/x?y=1#z")];
+    sync(&store, &declared).await;
+    let targets = store.targets(Status::Enabled).await.unwrap();
+    let specs: Vec<_> = targets.into_iter().map(|target| target.spec).collect();
+    assert_eq!(specs, [declared[1].spec.clone(), declared[0].spec.clone()]);
+}
+
+async fn a_target_is_found_by_id_by_its_own_id_and_by_name(store: Backend) {
+    let mut declared = icmp("router ☃");
+    declared.id = Some("core-1".to_owned());
+    let ids = sync(&store, &[declared]).await;
+    let id = ids[0].to_string();
+    for reference in [id.as_str(), &id.to_uppercase(), "core-1", "router ☃"] {
+        let found = store.target(reference).await.unwrap();
+        assert_eq!(found.map(|target| target.id), Some(ids[0]), "{reference}");
+    }
+    for reference in [
+        "",
+        "nobody",
+        "00000000-0000-0000-0000-000000000000",
+        "%",
+        "router_☃",
+    ] {
+        assert_eq!(store.target(reference).await.unwrap(), None, "{reference}");
+    }
+}
+
+async fn a_removed_target_keeps_its_id_and_its_history(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    record(&store, vec![up(ids[0], at(1.0), 1000)]).await;
+    let changes = store.sync_targets(&[icmp("b")], at(2.0)).await.unwrap();
+    let gone = Change::Remove {
+        id: ids[0],
+        name: "a".to_owned(),
+    };
+    assert_eq!(changes, [gone]);
+    assert_eq!(store.targets(Status::Disabled).await.unwrap()[0].id, ids[0]);
+    assert_eq!(
+        store.results(&query(Some(ids[0]), 10)).await.unwrap().len(),
+        1
+    );
+    assert_eq!(store.latest_by_target().await.unwrap(), []);
+    assert_eq!(sync(&store, &[icmp("a"), icmp("b")]).await, ids);
+    assert_eq!(store.latest_by_target().await.unwrap().len(), 1);
+}
+
+async fn names_may_be_swapped_and_taken_over(store: Backend) {
+    let with_id = |id: &str, name: &str| Declared {
+        id: Some(id.to_owned()),
+        ..icmp(name)
+    };
+    let before = sync(&store, &[with_id("x", "a"), with_id("y", "b")]).await;
+    let after = sync(&store, &[with_id("x", "b"), with_id("y", "a")]).await;
+    assert_eq!(before, after);
+    // the name of a target that left is free
+    let changes = store
+        .sync_targets(&[with_id("x", "a")], at(3.0))
+        .await
+        .unwrap();
+    assert_eq!(changes.len(), 2);
+    assert_eq!(store.target("a").await.unwrap().unwrap().id, before[0]);
+}
+
+async fn syncing_the_same_file_again_changes_nothing(store: Backend) {
+    let declared = [icmp("a"), http("b", "http://[::1]:8000/")];
+    sync(&store, &declared).await;
+    assert_eq!(store.sync_targets(&declared, at(9.0)).await.unwrap(), []);
+}
+
+async fn a_result_comes_back_as_it_was_recorded(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    let detail = Detail {
+        phases: Some(Phases {
+            dns_us: Some(1),
+            connect_us: Some(200),
+            tls_us: None,
+            ttfb_us: Some(30_000),
+            transfer_us: Some(0),
+        }),
+        packets: Some(Packets {
+            sent: 5,
+            received: 4,
+            min_us: Some(10),
+            median_us: Some(11),
+            max_us: Some(12),
+            jitter_us: Some(1),
+        }),
+        cert_expires_at: Some(at(86_400.5)),
+    };
+    let measurement = Measurement {
+        latency: Some(Duration::from_micros(1_234_567)),
+        status_code: Some(503),
+        resolved_ip: Some("2001:db8::1".parse().unwrap()),
+        detail: Some(Box::new(detail)),
+    };
+    let lag = Duration::from_micros(2_000_001);
+    let text = "status 503, expected 200 to 399 — “ü” '; DROP TABLE results; --";
+    let down = Observation::down(Reason::Status, text, measurement.clone());
+    let slow_after = Duration::from_secs(1);
+    let results: Vec<_> = [
+        down,
+        Observation::up(measurement),
+        Observation::unknown(Reason::Local, "EMFILE", Measurement::default()),
+    ]
+    .into_iter()
+    .zip([1.0, 2.0, 3.0])
+    .map(|(observation, s)| ProbeResult::new(ids[0], at(s), lag, slow_after, observation))
+    .collect();
+    record(&store, results.clone()).await;
+    let mut stored = store.results(&query(Some(ids[0]), 10)).await.unwrap();
+    stored.reverse();
+    assert!(stored.windows(2).all(|pair| pair[0].id < pair[1].id));
+    assert!(
+        stored
+            .iter()
+            .all(|it| &*it.target_name == "a" && &*it.location == "here")
+    );
+    let read: Vec<_> = stored.into_iter().map(|it| it.result).collect();
+    assert_eq!(read, results);
+    assert!(read[1].slow && read[1].lossy() && !read[0].slow);
+}
+
+async fn a_slot_is_stored_once(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    let first = up(ids[0], at(1.0), 1000);
+    let stored = record(&store, vec![first.clone(), first.clone()]).await;
+    assert_eq!((stored.stored, stored.duplicate), (1, 1));
+    let other = failed(ids[0], at(1.0), Outcome::Down);
+    let again = record(&store, vec![other, up(ids[0], at(2.0), 1)]).await;
+    assert_eq!((again.stored, again.duplicate), (1, 1));
+    let results = store.results(&query(None, 10)).await.unwrap();
+    assert_eq!(results.len(), 2);
+    assert_eq!(results[1].result, first);
+}
+
+async fn an_unknown_target_is_set_aside_and_its_neighbours_stored(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    let nobody = TargetId(uuid::Uuid::from_u128(7));
+    let batch = vec![
+        up(ids[0], at(1.0), 1),
+        up(nobody, at(1.0), 1),
+        up(ids[0], at(2.0), 1),
+    ];
+    let recorded = record(&store, batch).await;
+    assert_eq!((recorded.stored, recorded.quarantined), (2, 1));
+}
+
+async fn ids_increase_over_batches_and_fit_in_53_bits(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    let mut last = 0;
+    for second in 0..20_u32 {
+        let slot = at(f64::from(second));
+        record(&store, ids.iter().map(|id| up(*id, slot, 1)).collect()).await;
+        let newest = store.results(&query(None, 2)).await.unwrap();
+        for stored in newest.iter().rev() {
+            assert!(stored.id > last && stored.id < 1 << 53);
+            last = stored.id;
+        }
+    }
+}
+
+async fn windows_include_since_and_exclude_until_across_days(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    let seconds = [-90_000.0, -2.0, -1.0, 0.0, 1.0, 90_000.0];
+    record(
+        &store,
+        seconds.iter().map(|s| up(ids[0], at(*s), 1)).collect(),
+    )
+    .await;
+    let read = async |since: Option<f64>, until: Option<f64>, limit| {
+        let query = ResultQuery {
+            target: Some(ids[0]),
+            since: since.map(at),
+            until: until.map(at),
+            limit,
+        };
+        let results = store.results(&query).await.unwrap();
+        results
+            .iter()
+            .map(|it| (it.result.slot.as_micros() - MIDNIGHT) / 1_000_000)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(read(None, None, 10).await, [90_000, 1, 0, -1, -2, -90_000]);
+    assert_eq!(read(Some(-1.0), Some(1.0), 10).await, [0, -1]);
+    assert!(read(Some(0.0), Some(0.0), 10).await.is_empty());
+    assert_eq!(read(None, Some(0.0), 2).await, [-1, -2]);
+    assert_eq!(read(Some(-90_000.0), None, 3).await, [90_000, 1, 0]);
+    assert!(read(Some(90_001.0), None, 3).await.is_empty());
+}
+
+async fn the_newest_results_of_all_targets_are_merged(store: Backend) {
+    let declared: Vec<_> = (0..40).map(|number| icmp(&format!("t{number}"))).collect();
+    let ids = sync(&store, &declared).await;
+    let mut all = Vec::new();
+    for (number, id) in ids.iter().enumerate() {
+        // each target has its own rate; together they cross two midnights
+        for count in 0..(number % 7 * 9) {
+            let second = 100_000.0 - (count * (number + 3)) as f64 * 97.0 - number as f64 / 64.0;
+            all.push(up(*id, at(second), 1));
+        }
+    }
+    record(&store, all.clone()).await;
+    all.sort_by_key(|result| std::cmp::Reverse(result.slot));
+    let slots = |results: &[ProbeResult]| results.iter().map(|it| it.slot).collect::<Vec<_>>();
+    let until = all[all.len() / 2].slot;
+    for limit in [1, 5, 39, 41, 200, 1000] {
+        let read = store.results(&query(None, limit)).await.unwrap();
+        let read: Vec<_> = read.into_iter().map(|it| it.result).collect();
+        assert_eq!(
+            slots(&read),
+            slots(&all[..limit.min(all.len())]),
+            "limit {limit}"
+        );
+        let older = ResultQuery {
+            until: Some(until),
+            ..query(None, limit)
+        };
+        let read = store.results(&older).await.unwrap();
+        let read: Vec<_> = read.into_iter().map(|it| it.result).collect();
+        let expected: Vec<_> = all.iter().filter(|it| it.slot < until).cloned().collect();
+        let expected = &expected[..limit.min(expected.len())];
+        assert_eq!(slots(&read), slots(expected), "until, limit {limit}");
+    }
+}
+
+async fn the_latest_result_is_the_newest_slot_whatever_came_last(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b"), icmp("c")]).await;
+    record(
+        &store,
+        vec![up(ids[0], at(10.0), 1), up(ids[1], at(3.0), 2)],
+    )
+    .await;
+    record(&store, vec![failed(ids[0], at(5.0), Outcome::Down)]).await;
+    let latest = store.latest_by_target().await.unwrap();
+    let latest: Vec<_> = latest
+        .iter()
+        .map(|it| {
+            (
+                &*it.stored.target_name,
+                it.stored.result.slot,
+                it.stored.result.outcome(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        latest,
+        [("a", at(10.0), Outcome::Up), ("b", at(3.0), Outcome::Up)]
+    );
+}
+
+async fn an_outcome_began_with_its_first_result(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    let began = async |batch| {
+        record(&store, batch).await;
+        store.latest_by_target().await.unwrap()[0].since
+    };
+    let down = |second| failed(ids[0], at(second), Outcome::Down);
+    assert_eq!(began(vec![up(ids[0], at(1.0), 1)]).await, at(1.0));
+    assert_eq!(
+        began(vec![up(ids[0], at(2.0), 1), up(ids[0], at(3.0), 1)]).await,
+        at(1.0)
+    );
+    assert_eq!(
+        began(vec![up(ids[0], at(4.0), 1), down(5.0), down(6.0)]).await,
+        at(5.0)
+    );
+    assert_eq!(began(vec![down(7.0)]).await, at(5.0));
+    assert_eq!(
+        began(vec![up(ids[0], at(8.0), 1), down(9.0)]).await,
+        at(9.0)
+    );
+}
+
+async fn a_summary_counts_unknown_in_no_figure(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b"), icmp("off")]).await;
+    let batch = vec![
+        up(ids[0], at(-1.0), 1000),
+        up(ids[0], at(0.0), 2000),
+        up(ids[0], at(1.0), 4000),
+        failed(ids[0], at(2.0), Outcome::Down),
+        failed(ids[0], at(3.0), Outcome::Unknown),
+        up(ids[0], at(10.0), 1_000_000),
+        failed(ids[1], at(1.0), Outcome::Unknown),
+        up(ids[2], at(1.0), 1),
+    ];
+    record(&store, batch).await;
+    store
+        .sync_targets(&[icmp("a"), icmp("b")], at(4.0))
+        .await
+        .unwrap();
+    let all = store.summaries(None, at(0.0), at(10.0)).await.unwrap();
+    assert_eq!(
+        all.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    let a = &all[0].summary;
+    assert_eq!((a.total, a.up, a.unknown), (4, 2, 1));
+    assert!((a.uptime_percent().unwrap() - 200.0 / 3.0).abs() < 1e-9);
+    assert!((a.avg_latency_ms().unwrap() - 3.0).abs() < 1e-9);
+    let b = &all[1].summary;
+    assert_eq!(
+        (b.total, b.uptime_percent(), b.avg_latency_ms()),
+        (1, None, None)
+    );
+    let one = store
+        .summaries(Some(ids[2]), at(0.0), at(10.0))
+        .await
+        .unwrap();
+    assert_eq!((one.len(), one[0].summary.total), (1, 1));
+    let across = store
+        .summaries(Some(ids[0]), at(-100.0), at(100.0))
+        .await
+        .unwrap();
+    assert_eq!(across[0].summary.total, 6);
+}
+
+async fn the_state_of_the_whole_is_told(store: Backend) {
+    assert_eq!(
+        store.stats().await.unwrap(),
+        pingu::storage::Stats::default()
+    );
+    let mut paused = icmp("paused");
+    paused.spec.enabled = false;
+    paused.spec.interval = Duration::from_secs(3600);
+    let ids = sync(&store, &[icmp("a"), http("b", "http://localhost/"), paused]).await;
+    record(&store, vec![up(ids[1], at(5.0), 1), up(ids[0], at(4.0), 1)]).await;
+    let stats = store.stats().await.unwrap();
+    assert_eq!(stats.enabled_targets, 2);
+    assert_eq!(stats.largest_interval, Duration::from_secs(60));
+    assert_eq!(stats.last_result, Some(at(5.0)));
+}
+
+async fn a_closed_store_says_so(store: Backend) {
+    store.close().await;
+    assert!(store.stats().await.is_err());
+    assert!(store.record(Vec::new().into()).await.is_err());
+}
+
+/// Whatever mixture of batches, replays and targets is recorded, each slot is there once, as it was first.
+async fn any_history_is_kept_once(store: Backend, steps: Vec<(u8, u16, bool)>) {
+    let ids = sync(&store, &[icmp("a"), icmp("b"), icmp("c")]).await;
+    let mut expected = std::collections::BTreeMap::new();
+    for chunk in steps.chunks(5) {
+        let mut batch = Vec::new();
+        for &(target, slot, good) in chunk {
+            let id = ids[usize::from(target) % ids.len()];
+            let slot = at(f64::from(slot) * 3.7 - 86_400.0);
+            let result = if good {
+                up(id, slot, 5)
+            } else {
+                failed(id, slot, Outcome::Down)
+            };
+            expected.entry((slot, id)).or_insert_with(|| result.clone());
+            batch.push(result);
+        }
+        let size = batch.len() as u64;
+        let recorded = record(&store, batch).await;
+        assert_eq!(recorded.stored + recorded.duplicate, size);
+    }
+    let mut read = Vec::new();
+    for id in &ids {
+        let results = store.results(&query(Some(*id), 1000)).await.unwrap();
+        assert!(
+            results
+                .windows(2)
+                .all(|pair| pair[0].result.slot > pair[1].result.slot)
+        );
+        read.extend(results.into_iter().map(|it| it.result));
+    }
+    let read: std::collections::BTreeMap<_, _> = read
+        .into_iter()
+        .map(|it| ((it.slot, it.target), it))
+        .collect();
+    assert_eq!(read, expected);
+}
+
+fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(case());
+}
+
+/// The suite, for a backend that `$open` makes: a new, empty store and a guard that removes it.
+macro_rules! conformance {
+    ($backend:ident, $open:expr, [$($case:ident),* $(,)?]) => {
+        mod $backend {
+            use super::*;
+            $(
+                #[test]
+                fn $case() {
+                    run(|| async {
+                        let (store, _guard) = $open;
+                        super::$case(store).await;
+                    });
+                }
+            )*
+
+            proptest! {
+                #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+                #[test]
+                fn any_history_is_kept_once(steps in prop::collection::vec((0..3_u8, 0..60_000_u16, any::<bool>()), 1..60)) {
+                    run(|| async {
+                        let (store, _guard) = $open;
+                        super::any_history_is_kept_once(store, steps).await;
+                    });
+                }
+            }
+        }
+    };
+}
+
+macro_rules! backend {
+    ($backend:ident, $open:expr) => {
+        conformance!(
+            $backend,
+            $open,
+            [
+                a_target_comes_back_as_it_was_declared,
+                a_target_is_found_by_id_by_its_own_id_and_by_name,
+                a_removed_target_keeps_its_id_and_its_history,
+                names_may_be_swapped_and_taken_over,
+                syncing_the_same_file_again_changes_nothing,
+                a_result_comes_back_as_it_was_recorded,
+                a_slot_is_stored_once,
+                an_unknown_target_is_set_aside_and_its_neighbours_stored,
+                ids_increase_over_batches_and_fit_in_53_bits,
+                windows_include_since_and_exclude_until_across_days,
+                the_newest_results_of_all_targets_are_merged,
+                the_latest_result_is_the_newest_slot_whatever_came_last,
+                an_outcome_began_with_its_first_result,
+                a_summary_counts_unknown_in_no_figure,
+                the_state_of_the_whole_is_told,
+                a_closed_store_says_so,
+            ]
+        );
+    };
+}
+
+backend!(sqlite, {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("pingu.db"), "here").unwrap();
+    (Arc::new(store) as Backend, folder)
+});

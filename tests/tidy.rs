@@ -1,0 +1,230 @@
+//! The shape of the source, as a test: who may import whom, what every file must have, and whether the documents tell the truth.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room → the rooms that it may import. `ARCHITECTURE.md` gives the reasons. A room may always import itself.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("clock", &["model"]),
+    ("config", &["model"]),
+    ("probe", &["model"]),
+    ("metrics", &["model"]),
+    ("storage", &["model", "metrics"]),
+    ("scheduler", &["model", "clock", "metrics", "probe"]),
+    ("pipeline", &["model", "scheduler"]),
+    (
+        "sync",
+        &[
+            "model",
+            "clock",
+            "config",
+            "metrics",
+            "scheduler",
+            "storage",
+        ],
+    ),
+    ("api", &["model", "clock", "metrics", "storage"]),
+    ("pages", &["api"]),
+    ("telemetry", &["config"]),
+    (
+        "app",
+        &[
+            "api",
+            "clock",
+            "config",
+            "metrics",
+            "pages",
+            "pipeline",
+            "probe",
+            "scheduler",
+            "storage",
+            "sync",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "api",
+            "app",
+            "clock",
+            "config",
+            "model",
+            "probe",
+            "storage",
+            "telemetry",
+        ],
+    ),
+];
+
+/// Production lines beyond which a file is more than one thing.
+const LONGEST_FILE: usize = 400;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                files.push(entry);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn name(file: &Path) -> String {
+    file.strip_prefix(root())
+        .expect("within the project")
+        .display()
+        .to_string()
+}
+
+/// The file without its tests.
+fn production(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\n").next().unwrap_or(text)
+}
+
+/// The rooms that a text imports from the crate.
+fn imports(text: &str) -> BTreeSet<&str> {
+    let word = |rest: &str| {
+        rest.find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len())
+    };
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| &rest[..word(rest)])
+        .filter(|room| !room.is_empty())
+        .collect()
+}
+
+#[test]
+fn rooms_import_only_what_they_may() {
+    let mut wrong = Vec::new();
+    for file in rust_files("src") {
+        let path = name(&file);
+        let room = path
+            .trim_start_matches("src/")
+            .split(['/', '.'])
+            .next()
+            .unwrap_or_default();
+        if matches!(room, "main" | "lib") {
+            continue;
+        }
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{path}: the room {room} is not in the table"));
+            continue;
+        };
+        let text = fs::read_to_string(&file).expect("text");
+        for imported in imports(&text) {
+            if imported != room && !allowed.contains(&imported) {
+                wrong.push(format!("{path}: {room} may not import {imported}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<_> = ["src", "crates", "tests"]
+        .into_iter()
+        .flat_map(rust_files)
+        .filter(|file| {
+            let text = fs::read_to_string(file).expect("text");
+            !text.starts_with("//! ") && !text.starts_with("#![doc = include_str!")
+        })
+        .map(|file| name(&file))
+        .collect();
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn no_file_is_more_than_one_thing() {
+    let long: Vec<_> = ["src", "crates"]
+        .into_iter()
+        .flat_map(rust_files)
+        .filter(|file| !name(file).contains("/tests"))
+        .map(|file| {
+            (
+                production(&fs::read_to_string(&file).expect("text"))
+                    .lines()
+                    .count(),
+                name(&file),
+            )
+        })
+        .filter(|(lines, _)| *lines > LONGEST_FILE)
+        .collect();
+    assert_eq!(long, []);
+}
+
+#[test]
+fn only_storage_speaks_sql() {
+    let sql = |text: &str| {
+        [
+            "SELECT ",
+            "INSERT INTO ",
+            "UPDATE ",
+            "DELETE FROM ",
+            "CREATE TABLE ",
+        ]
+        .iter()
+        .any(|verb| text.contains(verb))
+    };
+    let speakers: Vec<_> = rust_files("src")
+        .into_iter()
+        .filter(|file| !name(file).starts_with("src/storage/"))
+        .filter(|file| sql(production(&fs::read_to_string(file).expect("text"))))
+        .map(|file| name(&file))
+        .collect();
+    assert_eq!(speakers, Vec::<String>::new());
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    let mut missing = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
+        let text = fs::read_to_string(root().join(document)).expect("a document");
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let looks_like_a_path = ["src/", "crates/", "tests/", "docs/", "benches/"]
+                .iter()
+                .any(|start| quoted.starts_with(start));
+            let pattern = quoted.contains(['{', '*', '<', ' ', '…']);
+            if looks_like_a_path && !pattern && !root().join(quoted).exists() {
+                missing.push(format!("{document}: {quoted}"));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn every_room_is_in_the_architecture() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("a document");
+    let unnamed: Vec<_> = MAY_IMPORT
+        .iter()
+        .map(|(room, _)| *room)
+        .filter(|room| !text.contains(&format!("`src/{room}")))
+        .collect();
+    assert_eq!(unnamed, Vec::<&str>::new());
+}
+
+#[test]
+fn the_import_reader_sees_imports_and_no_comments() {
+    let text =
+        "use crate::model::Target;\n// crate::api is not meant\nlet x = crate::storage::open();";
+    assert_eq!(imports(text), BTreeSet::from(["model", "storage"]));
+}
