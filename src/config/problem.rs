@@ -36,6 +36,19 @@ pub struct Excerpt {
     pub length: usize,
 }
 
+impl Problem {
+    /// A problem of the file as a whole.
+    pub fn whole(file: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            place: None,
+            message: message.into(),
+            hint: Some(hint.into()),
+            excerpt: None,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;

@@ -2,8 +2,6 @@
 //!
 //! `example.env` is this list written out; a test keeps the two equal. How a value is read stands in `settings.rs`.
 
-use std::fmt::Write as _;
-
 /// One setting, as documented.
 #[derive(Debug)]
 pub struct Setting {
@@ -103,7 +101,10 @@ pub const ALL: &[&Setting] = &[
 ];
 
 /// The text of `example.env`.
+#[cfg(test)]
 pub fn example() -> String {
+    use std::fmt::Write as _;
+
     let mut text = String::from(
         "# Settings of Pingu. Copy this file to .env in the working directory and take away the # before what you change.\n\
          # What is set in the environment of the process counts more. All values here are the defaults.\n",

@@ -1,11 +1,13 @@
 //! Whole files, from their bytes to what they declare or to what people are told.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::file::Content;
+use super::content::Content;
+use super::file;
 use super::validate::{MAX_INTERVAL, MAX_NAME, MIN_INTERVAL};
 use super::*;
 use crate::model::{Declared, ProbeSpec};
@@ -35,27 +37,21 @@ fn fixtures(folder: &str) -> Vec<(String, PathBuf)> {
 }
 
 fn parse(bytes: impl AsRef<[u8]>) -> Result<Loaded, FileError> {
-    Content::new("targets.yaml".to_owned(), bytes.as_ref().to_vec()).parse()
+    file::parse(&Content::new(
+        "targets.yaml".to_owned(),
+        bytes.as_ref().to_vec(),
+    ))
 }
 
 /// Everything a target declares, in few lines.
 fn brief(Declared { id, spec }: &Declared) -> String {
-    let id = id
-        .as_ref()
-        .map(|id| format!(" id={id}"))
-        .unwrap_or_default();
-    let mut text = format!("{:?}{id} enabled={}", spec.name, spec.enabled);
-    text += &format!(
-        " interval={:?} timeout={:?} slow_after={:?}\n",
-        spec.interval, spec.timeout, spec.slow_after
-    );
-    if spec.group.is_some() || !spec.tags.is_empty() || spec.description.is_some() {
-        text += &format!(
-            "  group={:?} tags={:?} description={:?}\n",
-            spec.group, spec.tags, spec.description
-        );
-    }
-    text + &format!("  {}\n", serde_json::to_string(&spec.probe).unwrap())
+    let probe = serde_json::to_string(&spec.probe).unwrap();
+    let times = (spec.interval, spec.timeout, spec.slow_after);
+    let words = (&spec.group, &spec.tags, &spec.description);
+    format!(
+        "{:?} id={id:?} enabled={}\n  {times:?}\n  {words:?}\n  {probe}\n",
+        spec.name, spec.enabled
+    )
 }
 
 fn snapshots_beside(folder: &str, check: impl FnOnce()) {
@@ -95,7 +91,7 @@ fn every_valid_file_loads_as_expected() {
                     !warning.to_string().contains("hunter2"),
                     "{name}: a password is printed"
                 );
-                shown += &format!("warning: {warning}\n");
+                writeln!(shown, "warning: {warning}").unwrap();
             }
             assert_snapshot!(name, shown);
         }
@@ -229,7 +225,6 @@ fn a_file_as_large_as_can_be_is_refused_by_its_content_and_not_by_its_memory() {
 
 #[test]
 fn a_hundred_thousand_targets_load() {
-    use std::fmt::Write as _;
     let mut text = String::from("x-common: &common {timeout_ms: 500, tags: [a, b]}\ntargets:\n");
     for number in 0..100_000 {
         writeln!(text, "  - name: target-{number}\n    type: icmp\n    host: 10.0.0.1\n    interval_seconds: 10\n    <<: *common").unwrap();
@@ -246,11 +241,13 @@ fn bombs_are_refused_or_harmless() {
     let mut merges = String::from("x-m: &m0 {k: v}\n");
     for level in 1..60 {
         let before = level - 1;
-        laughs += &format!(
-            "x-a{level}: &a{level} [{}]\n",
-            vec![format!("*a{before}"); 10].join(", ")
-        );
-        merges += &format!("x-m{level}: &m{level} {{<<: [*m{before}, *m{before}], k{level}: v}}\n");
+        let aliases = vec![format!("*a{before}"); 10].join(", ");
+        writeln!(laughs, "x-a{level}: &a{level} [{aliases}]").unwrap();
+        writeln!(
+            merges,
+            "x-m{level}: &m{level} {{<<: [*m{before}, *m{before}], k{level}: v}}"
+        )
+        .unwrap();
     }
     laughs += "targets: *a59\n";
     merges += "targets: []\n";
@@ -261,9 +258,18 @@ fn bombs_are_refused_or_harmless() {
     );
     assert!(parse(&merges).is_ok());
 
-    let wide: String = (0..50_000).map(|key| format!("  k{key}: v\n")).collect();
-    let users: String = (0..50_000).map(|_| "  - <<: *wide\n".to_owned()).collect();
-    let error = parse(format!("x-wide: &wide\n{wide}targets:\n{users}"))
+    let wide: Vec<_> = (0..50_000)
+        .map(|key| {
+            format!(
+                "  k{key}: v
+"
+            )
+        })
+        .collect();
+    let users = "  - <<: *wide
+"
+    .repeat(50_000);
+    let error = parse(format!("x-wide: &wide\n{}targets:\n{users}", wide.concat()))
         .unwrap_err()
         .to_string();
     assert!(
@@ -312,7 +318,11 @@ proptest! {
 
     #[test]
     fn whatever_loads_is_within_the_bounds(items in prop::collection::vec(item(), 0..6), defaults in item()) {
-        let text = format!("defaults: {{{defaults}}}\ntargets:\n{}", items.iter().map(|item| format!("- {{{item}}}\n")).collect::<String>());
+        let items: Vec<_> = items.iter().map(|item| format!("- {{{item}}}
+")).collect();
+        let text = format!("defaults: {{{defaults}}}
+targets:
+{}", items.concat());
         match parse(&text) {
             Ok(loaded) => holds_the_bounds(&loaded)?,
             Err(error) => {

@@ -75,7 +75,7 @@ pub fn names(kind: Option<Kind>) -> impl Iterator<Item = &'static str> + Clone {
 /// Which of `known` was meant by `written`, if that is clear enough to say.
 pub fn meant(
     written: &str,
-    known: impl Iterator<Item = &'static str> + Clone,
+    known: &(impl Iterator<Item = &'static str> + Clone),
 ) -> Option<&'static str> {
     // a distance takes the product of both lengths
     if written.len() > 64 {
@@ -152,14 +152,14 @@ mod tests {
             ("disabled", "enabled"),
             ("groups", "group"),
         ] {
-            assert_eq!(meant(written, names(None)), Some(name), "{written}");
+            assert_eq!(meant(written, &names(None)), Some(name), "{written}");
         }
     }
 
     #[test]
     fn what_resembles_nothing_is_not_guessed() {
         for written in ["x", "", "owner", "é", "colour", &"a".repeat(1_000)] {
-            assert_eq!(meant(written, names(None)), None, "{written}");
+            assert_eq!(meant(written, &names(None)), None, "{written}");
         }
     }
 

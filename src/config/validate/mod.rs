@@ -114,7 +114,7 @@ fn top(map: Map<'_>, report: &mut Report) -> Draft {
 }
 
 fn unknown(entry: Entry<'_>, report: &mut Report) {
-    let hint = match key::meant(entry.key, TOP.iter().copied()) {
+    let hint = match key::meant(entry.key, &TOP.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None if key::find(entry.key).is_some() => {
             "a target stands in the list below `targets:`, like `- name: router`".to_owned()

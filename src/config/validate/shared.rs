@@ -99,7 +99,7 @@ fn kind(field: Field<'_>, report: &mut Report) -> Answer<Kind> {
                 .iter()
                 .find(|(other, _)| text.eq_ignore_ascii_case(other))
                 .map(|&(_, name)| name);
-            let hint = match synonym.or_else(|| meant(text, known())) {
+            let hint = match synonym.or_else(|| meant(text, &known())) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "expected `icmp` or `http`".to_owned(),
             };

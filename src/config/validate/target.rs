@@ -136,9 +136,7 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
 }
 
 fn all() -> impl Iterator<Item = &'static Key> + Clone {
-    key::names(None)
-        .filter_map(|name| key::find(name))
-        .map(|(key, _)| key)
+    key::names(None).filter_map(key::find).map(|(key, _)| key)
 }
 
 fn take(name: &str, entry: Entry<'_>, draft: &mut Draft, report: &mut Report) {
@@ -206,7 +204,7 @@ fn unknown(
     known: impl Iterator<Item = &'static str> + Clone,
     report: &mut Report,
 ) -> Option<&'static str> {
-    let meant = key::meant(entry.key, known.clone());
+    let meant = key::meant(entry.key, &known);
     let hint = match meant {
         Some("interval_seconds") => "did you mean `interval_seconds` (in seconds)?".to_owned(),
         Some("timeout_ms") => "did you mean `timeout_ms` (in milliseconds)?".to_owned(),

@@ -8,6 +8,7 @@
 //! broken in the middle still gives the part before it, so that its problems are told as well. Leaves out what the values mean.
 
 mod build;
+mod merge;
 mod scalar;
 mod syntax;
 
@@ -132,7 +133,7 @@ impl<'t> Value<'t> {
     }
 }
 
-impl<'t> Scalar<'t> {
+impl Scalar<'_> {
     /// A boolean as `PyYAML` and then pydantic took it, who also turned the texts `"yes"`, `y`, `t` and `1` into booleans.
     pub fn boolean(self) -> Option<bool> {
         if let Some(value) = self.is_plain.then(|| scalar::boolean(self.text)).flatten() {
