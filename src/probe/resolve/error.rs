@@ -2,6 +2,8 @@
 //!
 //! The one place where a failed lookup becomes a verdict: both probe types use it, so a name fails alike for both.
 
+use std::io;
+
 use crate::model::{Failure, Reason, Verdict};
 
 /// A lookup without an address.
@@ -56,6 +58,16 @@ impl ResolveError {
     }
 }
 
+/// The system's words for an error, without its numbers: `connection refused`.
+pub(in crate::probe) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +101,13 @@ mod tests {
             assert_eq!(verdict.outcome(), Outcome::Unknown);
             assert_eq!(verdict.failure().map(|f| f.reason), Some(Reason::Local));
         }
+    }
+
+    #[test]
+    fn errors_of_the_system_are_words() {
+        let refused = rustix::io::Errno::CONNREFUSED.into();
+        assert_eq!(words(&refused), "connection refused");
+        assert_eq!(words(&io::Error::other("Odd")), "odd");
     }
 
     #[test]

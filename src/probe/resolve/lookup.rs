@@ -15,7 +15,7 @@ use super::cache::{Cache, Flight, Outcome};
 use super::health::Heard;
 use super::question::{self, Found, Miss};
 use super::system::{Configured, System};
-use super::{Family, ResolveError, order};
+use super::{Family, ResolveError, order, words};
 
 /// Names that are remembered: twice what one poller is built for.
 const NAMES: usize = 200_000;
@@ -143,7 +143,7 @@ impl Lookups {
                 (Err(failure), FAILURE_TTL)
             }
             Miss::Unreachable(error) => {
-                let servers = format!("{}: {error}", system.listed());
+                let servers = format!("{}: {}", system.listed(), words(&error));
                 let failure = ResolveError::Unreachable {
                     name: host.into(),
                     servers: servers.into(),
