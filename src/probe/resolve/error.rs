@@ -16,7 +16,7 @@ pub enum ResolveError {
         /// `NXDOMAIN`, `no records`, or why the name cannot be one.
         said: &'static str,
     },
-    /// Every name server answered, and none would say.
+    /// Every name server declined, while they answer for others.
     #[error("no address for {name}: the name server answered {code}")]
     ServerFailure { name: Box<str>, code: Box<str> },
     /// No answer for this name, while the name servers answer for others.
@@ -25,6 +25,9 @@ pub enum ResolveError {
     /// No name server says anything at all.
     #[error("looking up {name}: no name server can be reached ({servers})")]
     Unreachable { name: Box<str>, servers: Box<str> },
+    /// The name servers can be reached and answer nothing, for any name.
+    #[error("looking up {name}: no name server is of use ({servers})")]
+    Unusable { name: Box<str>, servers: Box<str> },
     /// The lookup could not be made: too many are waiting, no descriptors, no such interface.
     #[error("looking up {name}: {cause}")]
     Local { name: Box<str>, cause: Box<str> },
@@ -37,7 +40,7 @@ impl ResolveError {
             Self::NotFound { .. } | Self::ServerFailure { .. } | Self::Timeout { .. } => {
                 Verdict::Down(Failure::new(Reason::Dns, self.to_string()))
             }
-            Self::Unreachable { .. } | Self::Local { .. } => {
+            Self::Unreachable { .. } | Self::Unusable { .. } | Self::Local { .. } => {
                 Verdict::Unknown(Failure::new(Reason::Local, self.to_string()))
             }
         }
@@ -93,6 +96,10 @@ mod tests {
             ResolveError::Unreachable {
                 name: name.clone(),
                 servers: "127.0.0.1:53".into(),
+            },
+            ResolveError::Unusable {
+                name: name.clone(),
+                servers: "127.0.0.1:53: SERVFAIL for everything".into(),
             },
             ResolveError::local(&name, "too many lookups are waiting"),
         ];
