@@ -160,6 +160,28 @@ async fn a_silent_name_is_down_while_the_server_answers_at_all() {
 }
 
 #[tokio::test]
+async fn names_that_fall_silent_one_after_another_are_each_blamed_alone() {
+    let server = NameServer::start([]).await;
+    let resolver = by(&server);
+    // so close together that they share the question for the root
+    let asking = (0..6_u32).map(|number| {
+        let resolver = resolver.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(90) * number).await;
+            let name = format!("n{number}.silent.test");
+            let deadline = Instant::now() + Duration::from_secs(3);
+            resolver.resolve(&name, Family::V4, deadline).await
+        }
+    });
+    for error in futures_util::future::join_all(asking).await {
+        assert!(
+            matches!(error, Err(ResolveError::Timeout { .. })),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn silence_for_everything_is_the_prober_s_fault() {
     // bound, so nothing refuses, and never read
     let mute = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -174,6 +196,38 @@ async fn silence_for_everything_is_the_prober_s_fault() {
     let verdict = error.verdict();
     assert_eq!(verdict.outcome(), Outcome::Unknown);
     assert_eq!(verdict.failure().unwrap().reason, Reason::Local);
+}
+
+#[tokio::test]
+async fn refusals_of_everything_are_the_prober_s_fault() {
+    // as a forwarder does that has lost its uplink
+    let server = NameServer::start([
+        (".", Says::Code(ResponseCode::ServFail)),
+        ("any.test.", Says::Code(ResponseCode::ServFail)),
+        ("good.test.", Says::Addresses(vec![V4])),
+    ])
+    .await;
+    let resolver = by(&server);
+    let error = resolve(&resolver, "any.test", Family::Any)
+        .await
+        .unwrap_err();
+    assert_eq!(error.verdict().outcome(), Outcome::Unknown);
+    let text = error.to_string();
+    assert!(text.ends_with(": SERVFAIL for everything)"), "{text}");
+    // once another name is answered, it is this name's fault
+    let given_up = Instant::now() + LONG;
+    loop {
+        resolve(&resolver, "good.test", Family::V4).await.unwrap();
+        let error = resolve(&resolver, "any.test", Family::V6).await;
+        let Err(error) = error else {
+            panic!("an address out of nowhere")
+        };
+        if error.verdict().outcome() == Outcome::Down {
+            break;
+        }
+        assert!(Instant::now() < given_up, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 
 use crate::model::{Failure, Reason, Verdict};
+use crate::probe::resolve::words;
 
 /// Why a probe ended without the answer it wanted.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(super) fn connecting(address: SocketAddr, error: &io::Error, moment: Moment)
     if let Some(fault) = shortage(error) {
         return fault;
     }
-    let why = cause(error);
+    let why = words(error);
     match (error.kind(), moment) {
         (ErrorKind::ConnectionRefused, _) => {
             Fault::down(Reason::Refused, format!("{address} refused the connection"))
@@ -53,6 +54,10 @@ pub(super) fn connecting(address: SocketAddr, error: &io::Error, moment: Moment)
         }
         (ErrorKind::TimedOut, _) => {
             Fault::down(Reason::Timeout, format!("{address} did not answer: {why}"))
+        }
+        // the kernel's answer to a blackhole route and to a link-local address without its interface
+        (ErrorKind::InvalidInput, Moment::AtOnce) => {
+            Fault::local(format!("no way from here to {address}: no usable route"))
         }
         (_, Moment::AtOnce) => Fault::local(format!("no way from here to {address}: {why}")),
         (_, Moment::Later) => Fault::down(
@@ -67,7 +72,7 @@ pub(super) fn broken(error: &io::Error, doing: &str) -> Fault {
     if let Some(fault) = shortage(error) {
         return fault;
     }
-    let why = cause(error);
+    let why = words(error);
     match error.kind() {
         ErrorKind::UnexpectedEof => Fault::down(
             Reason::Reset,
@@ -104,16 +109,6 @@ fn shortage(error: &io::Error) -> Option<Fault> {
         _ => return None,
     };
     Some(Fault::local(what))
-}
-
-/// The system's words without its numbers.
-fn cause(error: &io::Error) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
 }
 
 /// The innermost `T` that `error` was caused by.

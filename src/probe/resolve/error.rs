@@ -2,6 +2,8 @@
 //!
 //! The one place where a failed lookup becomes a verdict: both probe types use it, so a name fails alike for both.
 
+use std::io;
+
 use crate::model::{Failure, Reason, Verdict};
 
 /// A lookup without an address.
@@ -14,7 +16,7 @@ pub enum ResolveError {
         /// `NXDOMAIN`, `no records`, or why the name cannot be one.
         said: &'static str,
     },
-    /// Every name server answered, and none would say.
+    /// Every name server declined, while they answer for others.
     #[error("no address for {name}: the name server answered {code}")]
     ServerFailure { name: Box<str>, code: Box<str> },
     /// No answer for this name, while the name servers answer for others.
@@ -23,6 +25,9 @@ pub enum ResolveError {
     /// No name server says anything at all.
     #[error("looking up {name}: no name server can be reached ({servers})")]
     Unreachable { name: Box<str>, servers: Box<str> },
+    /// The name servers can be reached and answer nothing, for any name.
+    #[error("looking up {name}: no name server is of use ({servers})")]
+    Unusable { name: Box<str>, servers: Box<str> },
     /// The lookup could not be made: too many are waiting, no descriptors, no such interface.
     #[error("looking up {name}: {cause}")]
     Local { name: Box<str>, cause: Box<str> },
@@ -35,7 +40,7 @@ impl ResolveError {
             Self::NotFound { .. } | Self::ServerFailure { .. } | Self::Timeout { .. } => {
                 Verdict::Down(Failure::new(Reason::Dns, self.to_string()))
             }
-            Self::Unreachable { .. } | Self::Local { .. } => {
+            Self::Unreachable { .. } | Self::Unusable { .. } | Self::Local { .. } => {
                 Verdict::Unknown(Failure::new(Reason::Local, self.to_string()))
             }
         }
@@ -54,6 +59,16 @@ impl ResolveError {
             cause: cause.to_string().into(),
         }
     }
+}
+
+/// The system's words for an error, without its numbers: `connection refused`.
+pub(in crate::probe) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }
 
 #[cfg(test)]
@@ -82,6 +97,10 @@ mod tests {
                 name: name.clone(),
                 servers: "127.0.0.1:53".into(),
             },
+            ResolveError::Unusable {
+                name: name.clone(),
+                servers: "127.0.0.1:53: SERVFAIL for everything".into(),
+            },
             ResolveError::local(&name, "too many lookups are waiting"),
         ];
         for error in unknown {
@@ -89,6 +108,13 @@ mod tests {
             assert_eq!(verdict.outcome(), Outcome::Unknown);
             assert_eq!(verdict.failure().map(|f| f.reason), Some(Reason::Local));
         }
+    }
+
+    #[test]
+    fn errors_of_the_system_are_words() {
+        let refused = rustix::io::Errno::CONNREFUSED.into();
+        assert_eq!(words(&refused), "connection refused");
+        assert_eq!(words(&io::Error::other("Odd")), "odd");
     }
 
     #[test]

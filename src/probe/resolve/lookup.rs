@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::rr::Name;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 use super::cache::{Cache, Flight, Outcome};
 use super::health::Heard;
 use super::question::{self, Found, Miss};
 use super::system::{Configured, System};
-use super::{Family, ResolveError, order};
+use super::{Family, ResolveError, order, words};
 
 /// Names that are remembered: twice what one poller is built for.
 const NAMES: usize = 200_000;
@@ -31,7 +31,8 @@ const MAX_TTL: Duration = Duration::from_secs(300);
 const NEGATIVE_TTL: Duration = Duration::from_secs(5);
 /// How long any other failure is, so that a short interval does not become a storm of queries.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
-const CANARY_EVERY: Duration = Duration::from_secs(1);
+/// Well under the second after which silence is judged.
+const CANARY_EVERY: Duration = Duration::from_millis(250);
 
 /// Everything that the clones of a resolver share.
 pub(super) struct Lookups {
@@ -40,7 +41,8 @@ pub(super) struct Lookups {
     young: Semaphore,
     flights: Arc<Semaphore>,
     configured: Configured,
-    last_canary: Mutex<Option<Instant>>,
+    /// When the last [`question::canary`] began; held while one is under way.
+    canary: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Lookups {
@@ -51,7 +53,7 @@ impl Lookups {
             young: Semaphore::new(YOUNG),
             flights: Arc::new(Semaphore::new(FLIGHTS)),
             configured,
-            last_canary: Mutex::new(None),
+            canary: tokio::sync::Mutex::new(None),
         }
     }
 
@@ -118,7 +120,13 @@ impl Lookups {
                 order::sort(&mut addresses);
                 (Ok(addresses.into()), ttl.clamp(MIN_TTL, MAX_TTL))
             }
-            Err(miss) => self.missed(host, miss, &system, began),
+            Err(miss) => {
+                if matches!(miss, Miss::Refused(_)) && !self.heard.health().concluded_around(began)
+                {
+                    self.canary(&system, began).await;
+                }
+                self.missed(host, miss, &system, began)
+            }
         }
     }
 
@@ -135,6 +143,15 @@ impl Lookups {
                 Err(ResolveError::not_found(host, "no records")),
                 NEGATIVE_TTL,
             ),
+            Miss::Refused(code) if !self.heard.health().concluded_around(began) => {
+                let code = question::code_name(code);
+                let servers = format!("{}: {code} for everything", system.listed());
+                let failure = ResolveError::Unusable {
+                    name: host.into(),
+                    servers: servers.into(),
+                };
+                (Err(failure), FAILURE_TTL)
+            }
             Miss::Refused(code) => {
                 let failure = ResolveError::ServerFailure {
                     name: host.into(),
@@ -143,7 +160,7 @@ impl Lookups {
                 (Err(failure), FAILURE_TTL)
             }
             Miss::Unreachable(error) => {
-                let servers = format!("{}: {error}", system.listed());
+                let servers = format!("{}: {}", system.listed(), words(&error));
                 let failure = ResolveError::Unreachable {
                     name: host.into(),
                     servers: servers.into(),
@@ -167,21 +184,26 @@ impl Lookups {
         }
     }
 
-    /// Finds out whether the servers are there while a lookup waits, at most once in [`CANARY_EVERY`].
+    /// Finds out behind the lookup's back whether the servers are there, unless something was heard from them.
     fn canary_if_silent(self: &Arc<Self>, system: &Arc<System>, began: Instant) {
-        if self.heard.health().heard_since(began) {
+        if self.heard.health().replied_since(began) || self.canary.try_lock().is_err() {
             return;
         }
-        let mut last = self
-            .last_canary
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < CANARY_EVERY) {
+        let (lookups, system) = (self.clone(), system.clone());
+        tokio::spawn(async move { lookups.canary(&system, began).await });
+    }
+
+    /// Sees to it that a canary was sent since `began` and waits for what comes of it. All who wait share one.
+    async fn canary(&self, system: &System, began: Instant) {
+        let mut last = self.canary.lock().await;
+        if last.is_some_and(|last| last >= began) {
             return;
+        }
+        if let Some(last) = *last {
+            sleep_until((last + CANARY_EVERY).into()).await;
         }
         *last = Some(Instant::now());
-        let (lookups, system) = (self.clone(), system.clone());
-        tokio::spawn(async move { question::canary(&system, &lookups.heard).await });
+        question::canary(system, &self.heard).await;
     }
 
     pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {

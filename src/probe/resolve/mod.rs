@@ -24,6 +24,7 @@ use std::time::Instant;
 
 pub use cache::Addresses;
 pub use error::ResolveError;
+pub(super) use error::words;
 use lookup::Lookups;
 use system::Configured;
 

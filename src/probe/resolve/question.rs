@@ -165,19 +165,18 @@ async fn records(
             () = patience => continue,
         };
         match answer {
-            Some((at, Ok(message))) => {
-                heard.now(Instant::now());
-                match read(&message, record_type) {
-                    Err(refused @ Miss::Refused(_)) => {
-                        miss = refused.worse(miss);
-                        refusals += 1;
-                    }
-                    conclusive => {
-                        system.preferred.store(at, Ordering::Relaxed);
-                        return conclusive;
-                    }
+            Some((at, Ok(message))) => match read(&message, record_type) {
+                Err(refused @ Miss::Refused(_)) => {
+                    heard.health().refused(Instant::now());
+                    miss = refused.worse(miss);
+                    refusals += 1;
                 }
-            }
+                conclusive => {
+                    heard.health().concluded(Instant::now());
+                    system.preferred.store(at, Ordering::Relaxed);
+                    return conclusive;
+                }
+            },
             Some((_, Err(error))) => {
                 miss = Miss::Unreachable(error).worse(miss);
                 refusals += 1;
@@ -225,10 +224,10 @@ pub(super) fn code_name(code: ResponseCode) -> String {
     }
 }
 
-/// Asks every server for the root, which any of them knows: whatever comes back proves that it is there.
+/// Asks every server for the root, which any of them knows, and waits for the first conclusion, at most [`PATIENCE`].
 pub(super) async fn canary(system: &System, heard: &Heard) {
     let root = Name::root();
-    let asked: FuturesUnordered<_> = system
+    let mut asked: FuturesUnordered<_> = system
         .servers
         .iter()
         .map(|server| {
@@ -236,9 +235,19 @@ pub(super) async fn canary(system: &System, heard: &Heard) {
             server.ask(&root, RecordType::NS)
         })
         .collect();
-    let answered = asked.filter(|answer| std::future::ready(answer.is_ok()));
-    futures_util::pin_mut!(answered);
-    if let Ok(Some(_)) = timeout(LIMIT, answered.next()).await {
-        heard.now(Instant::now());
-    }
+    let listening = async {
+        while let Some(answer) = asked.next().await {
+            let Ok(message) = answer else { continue };
+            let now = Instant::now();
+            match message.metadata.response_code {
+                ResponseCode::NoError | ResponseCode::NXDomain => {
+                    heard.health().concluded(now);
+                    return;
+                }
+                _ => heard.health().refused(now),
+            }
+        }
+    };
+    // nothing heard in time is as much of an answer
+    let _ = timeout(PATIENCE, listening).await;
 }

@@ -1,7 +1,7 @@
 //! How this machine resolves names: `/etc/resolv.conf` and `/etc/hosts`, read again when they change.
 //!
-//! Promises that a broken or missing file stops nothing: without a usable resolv.conf the name server is 127.0.0.1, as resolv.conf(5)
-//! has it, and the problem is logged. Leaves out nsswitch.conf, and of resolv.conf's options all but `ndots`.
+//! Promises that a broken or missing file stops nothing: without a usable resolv.conf at start the name server is 127.0.0.1, as
+//! resolv.conf(5) has it, and one that breaks later changes nothing; either is logged. Leaves out nsswitch.conf, and of resolv.conf's options all but `ndots`.
 
 use std::fs;
 use std::io;
@@ -50,6 +50,7 @@ struct Current {
     compared: Instant,
     /// Nothing to follow for servers that were given.
     files: Option<(Files, Stamps)>,
+    broken: bool,
 }
 
 impl Configured {
@@ -59,7 +60,7 @@ impl Configured {
     pub(super) fn of_this_machine() -> Self {
         let files = Files::of_this_machine();
         let stamps = files.stamps();
-        Self::of(files.read(), Some((files, stamps)))
+        Self::of(files.read_or_default(), Some((files, stamps)))
     }
 
     pub(super) fn of_servers(servers: &[SocketAddr]) -> Self {
@@ -71,6 +72,7 @@ impl Configured {
             system: Arc::new(system),
             compared: Instant::now(),
             files,
+            broken: false,
         }))
     }
 
@@ -89,9 +91,22 @@ impl Current {
     fn follow(&mut self) {
         if let Some((files, stamps)) = &mut self.files {
             let found = files.stamps();
-            if found != *stamps {
-                *stamps = found;
-                self.system = Arc::new(files.read());
+            if found == *stamps {
+                return;
+            }
+            match files.read() {
+                Ok(system) => {
+                    *stamps = found;
+                    self.system = Arc::new(system);
+                    self.broken = false;
+                }
+                // tried again next time, told once
+                Err((error, _)) if !self.broken => {
+                    self.broken = true;
+                    let path = files.resolv_conf.display();
+                    tracing::warn!(%path, error, "the changed name server configuration is not usable, keeping the old one");
+                }
+                Err(_) => {}
             }
         }
     }
@@ -113,7 +128,8 @@ impl Files {
         Stamps([stamp(&self.resolv_conf), stamp(&self.hosts)])
     }
 
-    fn read(&self) -> System {
+    /// What the files say; without a usable resolv.conf the reason and the hosts file alone.
+    fn read(&self) -> Result<System, (String, Hosts)> {
         let mut hosts = Hosts::default();
         match fs::File::open(&self.hosts).and_then(|file| hosts.read_hosts_conf(file)) {
             Ok(()) => {}
@@ -127,14 +143,7 @@ impl Files {
             .and_then(|text| parse_resolv_conf(text).map_err(|error| error.to_string()));
         let (config, options) = match parsed {
             Ok(parsed) => parsed,
-            Err(error) => {
-                let path = self.resolv_conf.display();
-                tracing::warn!(%path, error, "no usable name server configuration, asking 127.0.0.1");
-                return System {
-                    hosts,
-                    ..System::of_servers(&[(Ipv4Addr::LOCALHOST, DNS_PORT).into()])
-                };
-            }
+            Err(error) => return Err((error, hosts)),
         };
         let servers: Vec<SocketAddr> = config
             .name_servers()
@@ -145,12 +154,24 @@ impl Files {
             [] => config.domain().cloned().into_iter().collect(),
             listed => listed.to_vec(),
         };
-        System {
+        Ok(System {
             search: search.into_iter().filter(|name| !name.is_root()).collect(),
             ndots: options.ndots,
             hosts,
             ..System::of_servers(&servers)
-        }
+        })
+    }
+
+    /// As [`Self::read`], with the name server of a machine that names none.
+    fn read_or_default(&self) -> System {
+        self.read().unwrap_or_else(|(error, hosts)| {
+            let path = self.resolv_conf.display();
+            tracing::warn!(%path, error, "no usable name server configuration, asking 127.0.0.1");
+            System {
+                hosts,
+                ..System::of_servers(&[(Ipv4Addr::LOCALHOST, DNS_PORT).into()])
+            }
+        })
     }
 }
 
@@ -243,7 +264,7 @@ mod tests {
             "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch lan.example corp.example\noptions ndots:2\n",
             "192.0.2.7 router router.lan # the one in the cellar\n2001:db8::7 router\n",
         );
-        let system = files.read();
+        let system = files.read_or_default();
         assert_eq!(system.listed(), "192.0.2.53:53, [2001:db8::53]:53");
         assert_eq!(
             tried(&system, "a.b"),
@@ -267,11 +288,11 @@ mod tests {
     fn a_broken_configuration_falls_back() {
         for text in ["", "rubbish\u{0}\n", "nameserver not-an-address\n"] {
             let (_folder, files) = files(text, "also rubbish\n");
-            assert_eq!(files.read().listed(), "127.0.0.1:53", "{text:?}");
+            assert_eq!(files.read_or_default().listed(), "127.0.0.1:53", "{text:?}");
         }
         let (folder, files) = files("", "");
         folder.close().unwrap();
-        assert_eq!(files.read().listed(), "127.0.0.1:53");
+        assert_eq!(files.read_or_default().listed(), "127.0.0.1:53");
     }
 
     #[test]
@@ -300,11 +321,18 @@ mod tests {
         let (_folder, files) = files("nameserver 192.0.2.53\n", "");
         let stamps = files.stamps();
         let resolv_conf = files.resolv_conf.clone();
-        let configured = Configured::of(files.read(), Some((files, stamps)));
-        fs::write(resolv_conf, "nameserver 192.0.2.153\n").unwrap();
+        let configured = Configured::of(files.read_or_default(), Some((files, stamps)));
+        fs::write(&resolv_conf, "nameserver 192.0.2.153\n").unwrap();
         let now = Instant::now();
         assert_eq!(configured.system(now).listed(), "192.0.2.53:53");
         let later = now + Configured::COMPARE_EVERY;
         assert_eq!(configured.system(later).listed(), "192.0.2.153:53");
+        // caught in the middle of being written
+        fs::write(&resolv_conf, "").unwrap();
+        let later = later + Configured::COMPARE_EVERY;
+        assert_eq!(configured.system(later).listed(), "192.0.2.153:53");
+        fs::write(&resolv_conf, "nameserver 192.0.2.5\n").unwrap();
+        let later = later + Configured::COMPARE_EVERY;
+        assert_eq!(configured.system(later).listed(), "192.0.2.5:53");
     }
 }
