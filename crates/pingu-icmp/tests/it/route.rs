@@ -305,17 +305,21 @@ fn a_link_local_peer_is_reached_through_its_scope() {
     );
 }
 
+fn tc(arguments: &str) {
+    let status = Command::new("tc").args(arguments.split(' ')).status();
+    assert!(status.unwrap().success(), "tc {arguments}");
+}
+
 #[test]
 fn a_packet_dropped_by_our_own_interface_queue_is_our_fault() {
-    let setup =
-        format!("{ROUTER}\ntc qdisc add dev near root tbf rate 8kbit burst 2000 limit 2000");
     inside(
         "route::a_packet_dropped_by_our_own_interface_queue_is_our_fault",
-        &setup,
+        ROUTER,
         Rights::All,
         || {
             for socket in BOTH {
                 let collector = Collector::only(socket);
+                tc("qdisc add dev near root tbf rate 8kbit burst 2000 limit 2000");
                 // While the queue is full no neighbour could be found.
                 for peer in ["10.0.0.2", "fd00::2"] {
                     reply(collector.probe_one(patient(1, peer)));
@@ -340,8 +344,14 @@ fn a_packet_dropped_by_our_own_interface_queue_is_our_fault() {
                     let count = refused.iter().filter(|token| **token % 2 == odd).count();
                     assert!(count > 100, "{count} refused of family {odd} by {socket:?}");
                 }
+                tc("qdisc del dev near root");
+                // Dropped packets did not confuse whose stamp is whose.
+                for peer in ["10.0.0.2", "fd00::2"] {
+                    let end = reply(collector.probe_one(patient(1, peer)));
+                    assert_eq!(end.clock, Clock::Kernel, "{peer} by {socket:?}");
+                }
                 let stats = collector.stop_idle();
-                assert_eq!(stats.sent + refused.len() as u64, 402, "{stats:?}");
+                assert_eq!(stats.sent + refused.len() as u64, 404, "{stats:?}");
             }
         },
     );
