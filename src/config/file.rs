@@ -46,7 +46,16 @@ pub fn parse(content: &Content) -> Result<Loaded, FileError> {
     if failed {
         return Err(invalid(errors));
     }
+    let omitted = warnings.omitted;
     let mut warnings = warnings.shown;
+    if omitted > 0 {
+        let message = format!("{omitted} more warnings like these");
+        warnings.push(Problem::whole(
+            &content.file,
+            message,
+            "see to the first ones",
+        ));
+    }
     if declarations.targets.is_empty() {
         let hint =
             "add one below `targets:`, like `- {name: router, type: icmp, host: 192.168.1.1}`";

@@ -216,9 +216,9 @@ fn only_regular_files_of_a_bearable_size_are_read() {
 }
 
 #[test]
-fn a_file_as_large_as_can_be_is_refused_by_its_content_and_not_by_its_memory() {
-    // 32 MiB of the smallest values there are: the limit on values ends it
-    let text = format!("targets: [{}]", "0,".repeat(16_000_000));
+fn a_file_of_too_many_values_is_refused() {
+    // the smallest values there are, a quarter of what a file may hold of them: the limit on values ends it
+    let text = format!("targets: [{}]", "0,".repeat(4_100_000));
     let error = parse(&text).unwrap_err().to_string();
     assert!(error.contains("more than 4000000 values"), "{error}");
 }
@@ -301,6 +301,15 @@ fn a_list_shared_by_many_targets_stays_bounded() {
         error.contains("`tags` has 100000 entries: at most 32"),
         "{error}"
     );
+}
+
+#[test]
+fn a_flood_of_warnings_is_counted() {
+    let keys = "    enabled: true\n".repeat(200);
+    let text = format!("targets:\n  - name: a\n    type: icmp\n    host: \"::1\"\n{keys}");
+    let loaded = parse(text).unwrap();
+    assert_eq!(loaded.warnings.len(), 51);
+    assert!(loaded.warnings[50].message.contains("149 more"));
 }
 
 proptest! {

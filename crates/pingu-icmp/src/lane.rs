@@ -12,8 +12,9 @@ use crate::ledger::Ledger;
 use crate::outbox::{Numbers, Outbox};
 use crate::outcome::{Errno, IcmpError, IcmpErrorKind, LocalError};
 use crate::packet;
+use crate::received::{Notice, Received, read_notice};
 use crate::request::Family;
-use crate::socket::{Notice, Received, Socket};
+use crate::socket::Socket;
 use crate::sys::{BATCH, Inbox};
 
 /// How long a socket may stay unwritable before its packets are given up.
@@ -83,12 +84,17 @@ impl Lane {
                     self.outbox.advance(count);
                     self.blocked_since = None;
                     attempts = 0;
+                    if !self.outbox.is_empty() {
+                        // The next one failed; why, the next attempt will tell.
+                        self.recount(ledger, inboxes);
+                    }
                     continue;
                 }
                 Ok(_) => Errno(libc::EAGAIN),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => Errno::of(&error),
             };
+            self.recount(ledger, inboxes);
             if errno.0 == libc::EAGAIN {
                 let since = *self.blocked_since.get_or_insert(moment.mono);
                 if moment.mono - since < BLOCKED_NS {
@@ -125,6 +131,14 @@ impl Lane {
             );
         }
         self.outbox.advance(count);
+    }
+
+    /// Starts the numbers of stamps anew after a failed attempt to send, which the
+    /// kernel may or may not have counted; stamps that are there are taken before.
+    fn recount(&mut self, ledger: &mut Ledger, inboxes: &mut Inboxes) {
+        if self.numbers.incomplete() {
+            self.receive_notices(ledger, inboxes);
+        }
         if let Ok(socket) = &mut self.socket
             && socket.stamps_sent
         {
@@ -206,7 +220,7 @@ impl Lane {
             };
             for index in 0..count {
                 let message = inboxes.notices.message(index);
-                match Socket::read_notice(&message) {
+                match read_notice(&message) {
                     Notice::Stamped { number, stamp } => {
                         if let Some(flight) = self.numbers.take(number) {
                             ledger.stamped(flight, stamp);

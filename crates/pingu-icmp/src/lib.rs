@@ -9,6 +9,7 @@ mod outbox;
 mod outcome;
 mod packet;
 mod queue;
+mod received;
 mod request;
 mod socket;
 mod stats;

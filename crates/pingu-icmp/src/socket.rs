@@ -1,26 +1,23 @@
 //! One long-lived ICMP socket of one family: opened the best way this host
 //! allows, with stamps, error queue, filter and large buffers.
 //!
-//! Promises: only echo replies and errors reach the caller; a raw socket's IP
-//! header is stripped and its checksums are verified; nothing blocks. Leaves
-//! out: belief (see `ledger`).
+//! Promises: only echo replies and errors reach the caller; nothing blocks; an
+//! option this kernel lacks costs what it would have told, not the socket. Leaves
+//! out: what is received (see `received`).
 //!
 //! Sources: icmp(7), raw(7), ip(7), ipv6(7), socket(7), Linux
 //! Documentation/networking/timestamping.rst.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket as Descriptor, Type};
 
-use crate::control::{self, ExtendedError};
 use crate::engine::{Config, SocketKind};
-use crate::ledger::Arrival;
 use crate::outcome::{Errno, LocalError};
-use crate::packet::{self, Malformed};
 use crate::request::Family;
-use crate::sys::{self, Inbox, Incoming, Outgoing};
+use crate::sys::{self, Inbox, Outgoing};
 
 // linux/icmp.h, linux/icmpv6.h, linux/sock_diag.h, asm-generic/socket.h
 const SOL_RAW: i32 = 255;
@@ -29,9 +26,6 @@ const SOL_ICMPV6: i32 = 58;
 const ICMPV6_FILTER: i32 = 1;
 const SO_MEMINFO: i32 = 55;
 const SK_MEMINFO_DROPS: usize = 8;
-const SO_EE_ORIGIN_ICMP: u8 = 2;
-const SO_EE_ORIGIN_ICMP6: u8 = 3;
-const SO_EE_ORIGIN_TIMESTAMPING: u8 = 4;
 
 const STAMPS_IN: u32 = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
 const STAMPS_OUT: u32 = libc::SOF_TIMESTAMPING_TX_SOFTWARE
@@ -47,32 +41,6 @@ pub struct Socket {
     pub id: u16,
     /// Whether the kernel stamps what is sent.
     pub stamps_sent: bool,
-}
-
-/// A packet received, as far as it can be judged without knowing what was sent.
-#[derive(Debug)]
-pub enum Received {
-    Reply(packet::Echo, Arrival),
-    /// Another process's.
-    Foreign,
-    Malformed,
-    BadChecksum,
-}
-
-/// An entry of the error queue.
-#[derive(Debug)]
-pub enum Notice {
-    /// Packet `number` (counted from the last [`Socket::restart_stamps`]) left at `stamp`.
-    Stamped { number: u32, stamp: i64 },
-    /// An ICMP error about a packet to `peer`.
-    Icmp {
-        error: ExtendedError,
-        from: IpAddr,
-        peer: IpAddr,
-        scope: u32,
-    },
-    /// Something else.
-    Other,
 }
 
 impl Socket {
@@ -92,30 +60,7 @@ impl Socket {
             Ok(socket) => return Ok(socket),
             Err(error) => Errno::of(&error),
         };
-        let denied = |errno: Errno| matches!(errno.0, libc::EPERM | libc::EACCES);
-        Err(
-            if [datagram, raw]
-                .iter()
-                .any(|errno| errno.0 == libc::EAFNOSUPPORT)
-            {
-                LocalError::NoFamily {
-                    family,
-                    errno: Errno(libc::EAFNOSUPPORT),
-                }
-            } else if denied(datagram) || denied(raw) {
-                LocalError::NoPermission {
-                    family,
-                    datagram,
-                    raw,
-                }
-            } else {
-                LocalError::NoSocket {
-                    family,
-                    datagram,
-                    raw,
-                }
-            },
-        )
+        Err(refusal(family, datagram, raw))
     }
 
     fn open_kind(family: Family, kind: SocketKind, config: &Config, id: u16) -> io::Result<Self> {
@@ -141,7 +86,7 @@ impl Socket {
         }
         socket.descriptor.set_nonblocking(true)?;
         socket.buffers(config);
-        socket.notices()?;
+        socket.notices();
         socket.stamps(config.transmit_stamps);
         if kind == SocketKind::Datagram {
             socket.id = socket.identify()?;
@@ -183,19 +128,29 @@ impl Socket {
     /// The error queue is asked for on raw sockets too: without it Linux hides
     /// `ENOBUFS` of a full interface queue (ip(7)), and a packet dropped by this
     /// host would look like a peer that does not answer.
-    fn notices(&self) -> io::Result<()> {
-        let on = 1i32.to_ne_bytes();
-        match self.family {
-            Family::V4 => {
-                sys::set_option(self.fd(), libc::IPPROTO_IP, libc::IP_RECVERR, &on)?;
-                sys::set_option(self.fd(), libc::IPPROTO_IP, libc::IP_RECVTTL, &on)?;
-            }
-            Family::V6 => {
-                sys::set_option(self.fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &on)?;
-                sys::set_option(self.fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, &on)?;
-            }
+    fn notices(&self) {
+        let (level, errors, ttl) = match self.family {
+            Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR, libc::IP_RECVTTL),
+            Family::V6 => (
+                libc::IPPROTO_IPV6,
+                libc::IPV6_RECVERR,
+                libc::IPV6_RECVHOPLIMIT,
+            ),
+        };
+        let options = [
+            (level, errors),
+            (level, ttl),
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
+        ];
+        for (level, option) in options {
+            // Linux has all three; some sandboxes that pass for it have not.
+            drop(sys::set_option(
+                self.fd(),
+                level,
+                option,
+                &1i32.to_ne_bytes(),
+            ));
         }
-        sys::set_option(self.fd(), libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &on)
     }
 
     /// Asks for stamps, as good as the kernel gives them; none is survivable.
@@ -265,88 +220,73 @@ impl Socket {
             .first_chunk()?;
         Some(u32::from_ne_bytes(*word))
     }
-
-    /// Reads a packet, and the drop counter that came with it.
-    pub fn read(&self, message: &Incoming<'_>) -> (Received, Option<u32>) {
-        let told = control::incoming(message.control);
-        let received = match self.read_reply(message, &told) {
-            Ok(received) => received,
-            Err(_) => Received::Malformed,
-        };
-        (received, told.drops)
-    }
-
-    fn read_reply(
-        &self,
-        message: &Incoming<'_>,
-        told: &control::Ancillary,
-    ) -> Result<Received, Malformed> {
-        let (icmp, ttl) = match (self.kind, self.family) {
-            (SocketKind::Raw, Family::V4) => {
-                let (icmp, ttl) = packet::strip_ipv4(message.packet)?;
-                (icmp, Some(ttl))
-            }
-            _ => (message.packet, told.ttl),
-        };
-        if packet::reply_id(self.family, icmp)? != self.id {
-            return Ok(Received::Foreign);
-        }
-        if message.truncated {
-            return Err(Malformed::Kind); // longer than anything that was sent
-        }
-        // The kernel verifies all but raw IPv4, which it delivers before icmp_rcv() looks.
-        if self.kind == SocketKind::Raw && self.family == Family::V4 && packet::checksum(icmp) != 0
-        {
-            return Ok(Received::BadChecksum);
-        }
-        let echo = packet::parse_reply(self.family, icmp)?;
-        let (from, scope) = control::read_name(message.name).ok_or(Malformed::Header)?;
-        let payload_bytes = (icmp.len() - packet::ECHO_HEADER) as u16;
-        Ok(Received::Reply(
-            echo,
-            Arrival {
-                from,
-                scope,
-                ttl,
-                payload_bytes,
-                stamp: told.stamp,
-            },
-        ))
-    }
-
-    /// Reads an entry of the error queue.
-    pub fn read_notice(message: &Incoming<'_>) -> Notice {
-        let told = control::incoming(message.control);
-        let Some(error) = told.error else {
-            return Notice::Other;
-        };
-        match error.origin {
-            SO_EE_ORIGIN_TIMESTAMPING => match told.stamp {
-                Some(stamp) => Notice::Stamped {
-                    number: error.data,
-                    stamp,
-                },
-                None => Notice::Other,
-            },
-            SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6 => {
-                match (error.offender, control::read_name(message.name)) {
-                    (Some(from), Some((peer, scope))) => Notice::Icmp {
-                        error,
-                        from,
-                        peer,
-                        scope,
-                    },
-                    _ => Notice::Other,
-                }
-            }
-            _ => Notice::Other,
-        }
-    }
 }
 
 fn none_as_zero(result: io::Result<usize>) -> io::Result<usize> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         other => other,
+    }
+}
+
+/// What it means that neither kind of socket could be opened.
+fn refusal(family: Family, datagram: Errno, raw: Errno) -> LocalError {
+    let both = [datagram.0, raw.0];
+    let denied = |errno| matches!(errno, libc::EPERM | libc::EACCES);
+    // Without the kind of socket, or not asked for it: the other one decides.
+    let settled = |errno| denied(errno) || errno == libc::EPROTONOSUPPORT;
+    if both.contains(&libc::EAFNOSUPPORT) {
+        let errno = Errno(libc::EAFNOSUPPORT);
+        LocalError::NoFamily { family, errno }
+    } else if both.into_iter().any(denied) && both.into_iter().all(settled) {
+        LocalError::NoPermission {
+            family,
+            datagram,
+            raw,
+        }
+    } else {
+        LocalError::NoSocket {
+            family,
+            datagram,
+            raw,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missing_is_told_apart() {
+        let family = Family::V6;
+        let refusal = |datagram, raw| refusal(family, Errno(datagram), Errno(raw));
+        assert!(matches!(
+            refusal(libc::EAFNOSUPPORT, libc::EAFNOSUPPORT),
+            LocalError::NoFamily {
+                family: Family::V6,
+                ..
+            }
+        ));
+        for (datagram, raw) in [
+            (libc::EACCES, libc::EPERM),
+            (libc::EPROTONOSUPPORT, libc::EPERM),
+            (libc::EACCES, libc::EPROTONOSUPPORT),
+        ] {
+            assert!(matches!(
+                refusal(datagram, raw),
+                LocalError::NoPermission { .. }
+            ));
+        }
+        for (datagram, raw) in [
+            (libc::EMFILE, libc::EMFILE),
+            (libc::EACCES, libc::EMFILE),
+            (libc::EPROTONOSUPPORT, libc::EPROTONOSUPPORT),
+        ] {
+            assert!(matches!(
+                refusal(datagram, raw),
+                LocalError::NoSocket { .. }
+            ));
+        }
     }
 }

@@ -70,7 +70,7 @@ impl Inbox {
     /// received before is forgotten.
     pub fn grow(&mut self, room: usize) {
         if room > self.room {
-            self.room = room.next_power_of_two();
+            self.room = room.next_multiple_of(1024);
             self.packets.resize(self.room * BATCH, 0);
         }
     }

@@ -30,6 +30,9 @@ struct Node<'a> {
     content: Content<'a>,
 }
 
+/// The limit on nodes bounds memory because a node is small.
+const _: () = assert!(size_of::<Node<'_>>() <= 64);
+
 #[derive(Debug)]
 enum Content<'a> {
     Scalar {

@@ -292,3 +292,41 @@ fn a_panicking_sink_stops_nothing() {
     assert_eq!(ends.recv().unwrap().token, 2);
     assert_eq!(engine.stop().sink_panics, 1);
 }
+
+/// Seconds of CPU the threads of this process have used that are named `name`.
+fn cpu_of(name: &str) -> f64 {
+    let mut nanos = 0.0;
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let task = task.unwrap().path();
+        if std::fs::read_to_string(task.join("comm")).unwrap().trim() == name {
+            let schedstat = std::fs::read_to_string(task.join("schedstat")).unwrap();
+            nanos += schedstat.split(' ').next().unwrap().parse::<f64>().unwrap();
+        }
+    }
+    nanos / 1e9
+}
+
+#[test]
+fn a_waiting_engine_sleeps() {
+    inside(
+        "loopback::a_waiting_engine_sleeps",
+        SILENT,
+        Rights::All,
+        || {
+            let config = Config {
+                thread_name: "idle-engine".to_owned(),
+                ..Config::default()
+            };
+            let collector = Collector::start(config);
+            // Errors and stamps wake it too, and must not keep it awake.
+            collector.probe((0..10).map(|n| patient(n, "10.0.0.1")).collect());
+            collector.submit((10..20).map(|n| patient(n, "127.0.0.1")).collect());
+            collector.stats_when(|stats| stats.sent == 10);
+            let before = cpu_of("idle-engine");
+            assert!(before > 0.0, "the thread is found");
+            std::thread::sleep(Duration::from_secs(2));
+            let spent = cpu_of("idle-engine") - before;
+            assert!(spent < 0.2, "{spent} s of CPU while it had nothing to do");
+        },
+    );
+}
