@@ -74,7 +74,7 @@ impl From<Target> for TargetItem {
         let kind = spec.probe.kind();
         let (host, url) = match spec.probe {
             ProbeSpec::Icmp(icmp) => (Some(icmp.host), None),
-            ProbeSpec::Http(http) => (None, Some(http.written)),
+            ProbeSpec::Http(http) => (None, Some(http.shown())),
         };
         Self {
             id: id.0,

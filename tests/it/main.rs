@@ -11,3 +11,4 @@ mod http_probe;
 mod pingu;
 mod resolve;
 mod service;
+mod verdicts;

@@ -297,3 +297,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // what is guarded is whole at every moment: a panic elsewhere leaves it usable
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_is_one_that_this_schema_takes() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let day = days::Day(1);
+        days::create(&connection, day).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/storage/sql");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().ends_with(".sqlite.sql") {
+                let sql = day.sql(&std::fs::read_to_string(&path).unwrap());
+                let prepared = connection.prepare(&sql).map(|_| ());
+                assert_eq!(prepared, Ok(()), "{}", path.display());
+                count += 1;
+            }
+        }
+        assert!(count > 20, "{count}");
+    }
+}
