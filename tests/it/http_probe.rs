@@ -603,7 +603,7 @@ async fn names_fail_in_words() {
 #[tokio::test]
 async fn a_dead_address_does_not_hide_a_live_one() {
     let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    // nothing of the farm listens on ::1, so it is refused at once; 127.0.0.2 with the full port is never answered
+    // nothing of the farm listens on ::1
     let server = NameServer::start([(
         "both.test.",
         Says::Addresses(vec![IpAddr::V6(Ipv6Addr::LOCALHOST), v4]),
