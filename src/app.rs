@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,7 @@ pub async fn run(
     stop: CancellationToken,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), StartError> {
+    raise_descriptor_limit();
     let clock = Clock::start();
     let metrics = Metrics::new();
     let (listener, address) = listen(settings.listen).await?;
@@ -134,6 +136,18 @@ fn no_postgres() -> StoreError {
     StoreError::Unusable(
         "DATABASE_URL names a Postgres server, which this version cannot use yet; use sqlite://pingu.db".to_owned(),
     )
+}
+
+/// Lets this process have as many descriptors as its user may: a probe over HTTP can take several while it tries addresses.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
