@@ -56,12 +56,19 @@ pub enum Origin {
     Day(Day),
 }
 
-/// Reads the thirteen columns that `result_page` and `latest` begin with.
+/// Whose results they are.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    pub target: TargetId,
+    pub target_name: Arc<str>,
+    pub location: Arc<str>,
+}
+
+/// Reads the eleven columns that `result_page` and `latest` begin with.
 pub fn stored_result(
     row: &Row<'_>,
     origin: Origin,
-    target: TargetId,
-    target_name: &Arc<str>,
+    owner: &Owner,
 ) -> Result<StoredResult, StoreError> {
     let number = |index| row.get::<_, i64>(index).map_err(store_error);
     let at = number(0)?;
@@ -71,17 +78,17 @@ pub fn stored_result(
             .as_str()
             .map_err(|error| unreadable("text", error))
     };
-    let verdict_key = number(7)?;
+    let verdict_key = number(5)?;
     let outcome = outcome(verdict_key)?;
     let failure = || -> Result<Failure, StoreError> {
-        let written = text(9)?;
+        let written = text(7)?;
         let reason = Reason::ALL
             .into_iter()
             .find(|reason| reason.as_str() == written)
             .ok_or_else(|| unreadable("reason", written))?;
         Ok(Failure {
             reason,
-            error: ErrorText::new(text(12)?),
+            error: ErrorText::new(text(10)?),
         })
     };
     let verdict = match outcome {
@@ -89,7 +96,7 @@ pub fn stored_result(
         Outcome::Down => Verdict::Down(failure()?),
         Outcome::Unknown => Verdict::Unknown(failure()?),
     };
-    let resolved_ip = match text(11)? {
+    let resolved_ip = match text(9)? {
         "" => None,
         written => Some(
             written
@@ -97,28 +104,28 @@ pub fn stored_result(
                 .map_err(|_| unreadable("address", written))?,
         ),
     };
-    let detail: Option<String> = row.get(5).map_err(store_error)?;
+    let detail: Option<String> = row.get(4).map_err(store_error)?;
     let detail = detail
         .map(|json| serde_json::from_str(&json).map_err(|_| unreadable("detail", json)))
         .transpose()?;
-    let latency: Option<i64> = row.get(4).map_err(store_error)?;
+    let latency: Option<i64> = row.get(3).map_err(store_error)?;
     Ok(StoredResult {
-        id: number(2)?,
-        target_name: Arc::clone(target_name),
-        location: text(6)?.into(),
+        id: number(1)?,
+        target_name: Arc::clone(&owner.target_name),
+        location: Arc::clone(&owner.location),
         result: ProbeResult {
-            target,
+            target: owner.target,
             slot: match origin {
                 Origin::Epoch => Timestamp::from_micros(at),
                 Origin::Day(day) => day.instant(at),
             },
-            lag: Duration::from_micros(number(3)?.unsigned_abs()),
-            slow: number(8)? != 0,
+            lag: Duration::from_micros(number(2)?.unsigned_abs()),
+            slow: number(6)? != 0,
             observation: Observation {
                 verdict,
                 measurement: Measurement {
                     latency: latency.map(|us| Duration::from_micros(us.unsigned_abs())),
-                    status_code: u16::try_from(number(10)?).ok().filter(|&code| code != 0),
+                    status_code: u16::try_from(number(8)?).ok().filter(|&code| code != 0),
                     resolved_ip,
                     detail,
                 },

@@ -1,31 +1,26 @@
 //! Everything that is read but the target list: results, newest results, figures.
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::super::{Latest, ResultQuery, Stats, StoreError, TargetSummary};
-use super::codec::{Origin, stored_result, target_id};
+use super::codec::{Origin, Owner, stored_result, target_id};
 use super::days::{self, Day};
 use super::store_error;
 use crate::model::{StoredResult, Summary, TargetId, Timestamp};
 
-/// One target's results of one day, read a page at a time from the newest back.
+/// One series' results of one day, read a page at a time from the newest back.
 struct Stream {
-    target_key: i64,
-    target: TargetId,
-    name: Arc<str>,
+    series_key: i64,
+    owner: Owner,
     newest: Timestamp,
-    page: VecDeque<(StoredResult, Position)>,
-    /// Where the next page begins; nothing once the day has no more.
-    before: Option<Position>,
+    page: VecDeque<StoredResult>,
+    /// Where the next page ends, in microseconds of the day; nothing once the day has no more.
+    before: Option<i64>,
 }
 
-/// The place of a row among a target's rows of a day.
-type Position = (i64, i64);
-
-/// Merges the streams of the targets day by day, newest first, and stops at `limit`.
+/// Merges the series day by day, newest first, and stops at `limit`.
 pub fn results(
     connection: &Connection,
     query: &ResultQuery,
@@ -36,7 +31,7 @@ pub fn results(
     streams.retain(|stream| stream.newest >= since);
     let everything_asked = streams.first().is_none_or(|first| first.newest < until);
     if everything_asked && streams.len() > query.limit && query.limit > 0 {
-        // each of the `limit` most recently probed targets has a result at least this new, so older ones cannot be wanted
+        // each of the `limit` most recently probed series has a result at least this new, so older ones cannot be wanted
         since = since.max(streams[query.limit - 1].newest);
         streams.retain(|stream| stream.newest >= since);
     }
@@ -74,7 +69,7 @@ fn merge_day(
     // a fair share and some: most streams then need one page, and few rows are read in vain
     let page = (2 * wanted / streams.len().max(1) + 2).min(wanted);
     let read = |stream: &mut Stream| -> Result<(), StoreError> {
-        let Some((at, location)) = stream.before.take() else {
+        let Some(before) = stream.before.take() else {
             return Ok(());
         };
         let mut statement = connection
@@ -82,30 +77,29 @@ fn merge_day(
             .map_err(store_error)?;
         let mut rows = statement
             .query(params![
-                stream.target_key,
+                stream.series_key,
                 day.offset(since),
-                at,
-                location,
+                before,
                 page as i64
             ])
             .map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            let result = stored_result(row, Origin::Day(day), stream.target, &stream.name)?;
-            let number = |index| row.get::<_, i64>(index).map_err(store_error);
-            stream.page.push_back((result, (number(0)?, number(1)?)));
+            let result = stored_result(row, Origin::Day(day), &stream.owner)?;
+            stream.page.push_back(result);
         }
         if stream.page.len() == page {
-            stream.before = stream.page.back().map(|(_, position)| *position);
+            let last = stream.page.back();
+            stream.before = last.map(|last| day.offset(last.result.slot));
         }
         Ok(())
     };
     let mut heads = BinaryHeap::new();
     let head = |stream: &Stream| {
-        let (result, _) = stream.page.front()?;
+        let result = stream.page.front()?;
         Some((result.result.slot, result.id))
     };
     for (index, stream) in streams.iter_mut().enumerate() {
-        stream.before = Some((day.offset(until), -1));
+        stream.before = Some(day.offset(until));
         stream.page.clear();
         read(stream)?;
         heads.extend(head(stream).map(|head| (head, index)));
@@ -115,7 +109,7 @@ fn merge_day(
             break;
         };
         let stream = &mut streams[index];
-        found.extend(stream.page.pop_front().map(|(result, _)| result));
+        found.extend(stream.page.pop_front());
         if stream.page.is_empty() {
             read(stream)?;
         }
@@ -125,28 +119,33 @@ fn merge_day(
 }
 
 fn streams(connection: &Connection, target: Option<TargetId>) -> Result<Vec<Stream>, StoreError> {
-    let sql = match target {
-        Some(_) => include_str!("../sql/series_of.sqlite.sql"),
-        None => include_str!("../sql/series_newest.sqlite.sql"),
-    };
-    let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
-    let id = target.map(|id| id.to_string());
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/series_list.sqlite.sql"))
+        .map_err(store_error)?;
     let mut rows = statement
-        .query(rusqlite::params_from_iter(id.iter()))
+        .query([target.map(|id| id.to_string())])
         .map_err(store_error)?;
     let mut streams = Vec::new();
     while let Some(row) = rows.next().map_err(store_error)? {
-        let text = |index| row.get::<_, String>(index).map_err(store_error);
         streams.push(Stream {
-            target_key: row.get(0).map_err(store_error)?,
-            target: target_id(&text(1)?)?,
-            name: text(2)?.into(),
-            newest: Timestamp::from_micros(row.get(3).map_err(store_error)?),
+            series_key: row.get(0).map_err(store_error)?,
+            owner: owner(row, 1)?,
+            newest: Timestamp::from_micros(row.get(4).map_err(store_error)?),
             page: VecDeque::new(),
             before: None,
         });
     }
     Ok(streams)
+}
+
+/// Reads id, name and location from three columns on.
+fn owner(row: &Row<'_>, first: usize) -> Result<Owner, StoreError> {
+    let text = |index| row.get::<_, String>(index).map_err(store_error);
+    Ok(Owner {
+        target: target_id(&text(first)?)?,
+        target_name: text(first + 1)?.into(),
+        location: text(first + 2)?.into(),
+    })
 }
 
 pub fn latest_by_target(connection: &Connection) -> Result<Vec<Latest>, StoreError> {
@@ -156,12 +155,9 @@ pub fn latest_by_target(connection: &Connection) -> Result<Vec<Latest>, StoreErr
     let mut rows = statement.query([]).map_err(store_error)?;
     let mut latest = Vec::new();
     while let Some(row) = rows.next().map_err(store_error)? {
-        let text = |index| row.get::<_, String>(index).map_err(store_error);
-        let target = target_id(&text(13)?)?;
-        let name = Arc::from(text(14)?);
         latest.push(Latest {
-            stored: stored_result(row, Origin::Epoch, target, &name)?,
-            since: Timestamp::from_micros(row.get(15).map_err(store_error)?),
+            stored: stored_result(row, Origin::Epoch, &owner(row, 11)?)?,
+            since: Timestamp::from_micros(row.get(14).map_err(store_error)?),
         });
     }
     Ok(latest)
@@ -174,30 +170,16 @@ pub fn summaries(
     since: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<TargetSummary>, StoreError> {
-    #[derive(Default)]
-    struct Sums {
-        summary: Summary,
-        latency_sum: i64,
-        latencies: i64,
-    }
-    let id = target.map(|id| id.to_string());
-    let mut statement = connection
-        .prepare_cached(include_str!("../sql/summary_targets.sqlite.sql"))
-        .map_err(store_error)?;
-    let targets = statement
-        .query_map([&id], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
-        })
-        .and_then(Iterator::collect::<Result<Vec<(i64, String, String)>, _>>)
-        .map_err(store_error)?;
-    let keys = match (&target, targets.first()) {
-        (Some(_), Some((key, ..))) => (*key, *key),
+    let series = wanted_series(connection, target)?;
+    let keys: Vec<i64> = series.iter().filter_map(|(.., key)| *key).collect();
+    let range = match (target, keys.iter().min(), keys.iter().max()) {
+        (Some(_), Some(first), Some(last)) => (*first, *last),
         _ => (0, i64::MAX),
     };
     let mut sums: HashMap<i64, Sums> = HashMap::new();
     let last = Timestamp::from_micros(until.as_micros().saturating_sub(1));
     for day in days::load(connection)? {
-        if targets.is_empty() || day < Day::of(since) || day > Day::of(last) {
+        if keys.is_empty() || day < Day::of(since) || day > Day::of(last) {
             continue;
         }
         let mut statement = connection
@@ -205,38 +187,87 @@ pub fn summaries(
             .map_err(store_error)?;
         let mut rows = statement
             .query(params![
-                keys.0,
-                keys.1,
+                range.0,
+                range.1,
                 day.offset(since),
                 day.offset(until)
             ])
             .map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
             let number = |index| row.get::<_, i64>(index).map_err(store_error);
-            let sums = sums.entry(number(0)?).or_default();
-            sums.summary.total += number(1)?.unsigned_abs();
-            sums.summary.up += number(2)?.unsigned_abs();
-            sums.summary.unknown += number(3)?.unsigned_abs();
-            sums.latency_sum += number(4)?;
-            sums.latencies += number(5)?;
+            let day = Sums {
+                total: number(1)?,
+                up: number(2)?,
+                unknown: number(3)?,
+                latency_sum: number(4)?,
+                latencies: number(5)?,
+            };
+            sums.entry(number(0)?).or_default().add(&day);
         }
     }
-    targets
-        .into_iter()
-        .map(|(key, id, name)| {
-            let sums = sums.remove(&key).unwrap_or_default();
-            let mean =
-                (sums.latencies > 0).then(|| sums.latency_sum as f64 / sums.latencies as f64);
-            Ok(TargetSummary {
-                target: target_id(&id)?,
-                name,
-                summary: Summary {
-                    mean_latency_us: mean,
-                    ..sums.summary
-                },
-            })
-        })
-        .collect()
+    let mut summaries = Vec::new();
+    // the series of a target follow one another
+    for of_target in series.chunk_by(|a, b| a.0 == b.0) {
+        let mut total = Sums::default();
+        for (.., key) in of_target {
+            total.add(&key.and_then(|key| sums.remove(&key)).unwrap_or_default());
+        }
+        let (id, name, _) = &of_target[0];
+        summaries.push(TargetSummary {
+            target: *id,
+            name: name.clone(),
+            summary: total.summary(),
+        });
+    }
+    Ok(summaries)
+}
+
+#[derive(Default)]
+struct Sums {
+    total: i64,
+    up: i64,
+    unknown: i64,
+    latency_sum: i64,
+    latencies: i64,
+}
+
+impl Sums {
+    const fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.up += other.up;
+        self.unknown += other.unknown;
+        self.latency_sum += other.latency_sum;
+        self.latencies += other.latencies;
+    }
+
+    fn summary(&self) -> Summary {
+        let mean = || self.latency_sum as f64 / self.latencies as f64;
+        Summary {
+            total: self.total.unsigned_abs(),
+            up: self.up.unsigned_abs(),
+            unknown: self.unknown.unsigned_abs(),
+            mean_latency_us: (self.latencies > 0).then(mean),
+        }
+    }
+}
+
+fn wanted_series(
+    connection: &Connection,
+    target: Option<TargetId>,
+) -> Result<Vec<(TargetId, String, Option<i64>)>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/summary_targets.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut rows = statement
+        .query([target.map(|id| id.to_string())])
+        .map_err(store_error)?;
+    let mut series = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let id: String = row.get(0).map_err(store_error)?;
+        let name = row.get(1).map_err(store_error)?;
+        series.push((target_id(&id)?, name, row.get(2).map_err(store_error)?));
+    }
+    Ok(series)
 }
 
 pub fn stats(connection: &Connection) -> Result<Stats, StoreError> {

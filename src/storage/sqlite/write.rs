@@ -1,6 +1,5 @@
 //! The one writer: batches of results and syncs of targets, each in a transaction of its own.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -17,14 +16,15 @@ pub struct Writer {
     connection: Connection,
     location_key: i64,
     days: BTreeSet<Day>,
-    keys: HashMap<TargetId, i64>,
+    /// The series of this location.
+    series: HashMap<TargetId, i64>,
     verdicts: Verdicts,
 }
 
 /// A result with everything that its rows refer to, in the order of its table's key.
 struct Placed<'a> {
     day: Day,
-    target_key: i64,
+    series_key: i64,
     id: i64,
     verdict_key: i64,
     detail: Option<String>,
@@ -51,7 +51,7 @@ impl Writer {
             connection,
             location_key,
             days,
-            keys: HashMap::new(),
+            series: HashMap::new(),
             verdicts: Verdicts::default(),
         })
     }
@@ -76,8 +76,9 @@ impl Writer {
         let recorded = self.record_in_transaction(batch);
         if recorded.is_err() {
             self.verdicts.forget();
-            // a day's table may have been created by the transaction that is gone
+            // so may be tables and series that the lost transaction created
             self.days.clear();
+            self.series.clear();
         }
         recorded
     }
@@ -98,7 +99,13 @@ impl Writer {
             .map_err(store_error)?;
         let mut placed = Vec::with_capacity(batch.len());
         for result in batch {
-            let Some(target_key) = target_key(&transaction, &mut self.keys, result.target)? else {
+            let series = series_key(
+                &transaction,
+                &mut self.series,
+                result.target,
+                self.location_key,
+            )?;
+            let Some(series_key) = series else {
                 // it was never synced to this database
                 recorded.quarantined += 1;
                 continue;
@@ -111,7 +118,7 @@ impl Writer {
             last_id += 1;
             placed.push(Placed {
                 day,
-                target_key,
+                series_key,
                 id: last_id,
                 verdict_key: self.verdicts.key(&transaction, result, day)?,
                 detail: detail_json(result),
@@ -119,10 +126,10 @@ impl Writer {
             });
         }
         // in key order neighbouring rows fall on the same page of the tree
-        placed.sort_by_key(|row| (row.day, row.target_key, row.result.slot));
-        recorded.stored = insert(&transaction, &placed, self.location_key)?;
+        placed.sort_by_key(|row| (row.day, row.series_key, row.result.slot));
+        recorded.stored = insert(&transaction, &placed)?;
         recorded.duplicate = placed.len() as u64 - recorded.stored;
-        update_states(&transaction, &placed, self.location_key)?;
+        update_states(&transaction, &placed)?;
         transaction
             .execute(include_str!("../sql/result_id_write.sqlite.sql"), [last_id])
             .map_err(store_error)?;
@@ -137,32 +144,36 @@ impl Writer {
     }
 }
 
-fn target_key(
+/// The series of a target here, created with its first result; nothing for a target that the database does not know.
+fn series_key(
     connection: &Connection,
-    keys: &mut HashMap<TargetId, i64>,
+    known: &mut HashMap<TargetId, i64>,
     target: TargetId,
+    location_key: i64,
 ) -> Result<Option<i64>, StoreError> {
-    match keys.entry(target) {
-        Entry::Occupied(entry) => Ok(Some(*entry.get())),
-        Entry::Vacant(entry) => {
-            let found = connection
-                .prepare_cached(include_str!("../sql/target_key.sqlite.sql"))
-                .and_then(|mut statement| {
-                    statement
-                        .query_row([target.to_string()], |row| row.get(0))
-                        .optional()
-                })
-                .map_err(store_error)?;
-            Ok(found.map(|key| *entry.insert(key)))
+    if let Some(key) = known.get(&target) {
+        return Ok(Some(*key));
+    }
+    for sql in [
+        include_str!("../sql/series_find.sqlite.sql"),
+        include_str!("../sql/series_insert.sqlite.sql"),
+    ] {
+        let found = connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                let parameters = params![target.to_string(), location_key];
+                statement.query_row(parameters, |row| row.get(0)).optional()
+            })
+            .map_err(store_error)?;
+        if let Some(key) = found {
+            known.insert(target, key);
+            return Ok(Some(key));
         }
     }
+    Ok(None)
 }
 
-fn insert(
-    connection: &Connection,
-    placed: &[Placed<'_>],
-    location_key: i64,
-) -> Result<u64, StoreError> {
+fn insert(connection: &Connection, placed: &[Placed<'_>]) -> Result<u64, StoreError> {
     let mut stored = 0;
     for rows in placed.chunk_by(|a, b| a.day == b.day) {
         let day = rows[0].day;
@@ -172,9 +183,8 @@ fn insert(
         for row in rows {
             stored += statement
                 .execute(params![
-                    row.target_key,
+                    row.series_key,
                     day.offset(row.result.slot),
-                    location_key,
                     row.id,
                     column_micros(row.result.lag),
                     latency(row.result),
@@ -187,19 +197,15 @@ fn insert(
     Ok(stored)
 }
 
-fn update_states(
-    connection: &Connection,
-    placed: &[Placed<'_>],
-    location_key: i64,
-) -> Result<(), StoreError> {
+fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), StoreError> {
     let mut statement = connection
         .prepare_cached(include_str!("../sql/state_upsert.sqlite.sql"))
         .map_err(store_error)?;
     let mut newest: HashMap<i64, Vec<&Placed<'_>>> = HashMap::new();
     for row in placed {
-        newest.entry(row.target_key).or_default().push(row);
+        newest.entry(row.series_key).or_default().push(row);
     }
-    for (target_key, rows) in newest {
+    for (series_key, rows) in newest {
         let Some(last) = rows.last() else { continue };
         let outcome = last.result.outcome();
         let began = rows
@@ -211,8 +217,7 @@ fn update_states(
         let unbroken = rows.iter().all(|row| row.result.outcome() == outcome);
         statement
             .execute(params![
-                target_key,
-                location_key,
+                series_key,
                 last.result.slot.as_micros(),
                 last.id,
                 column_micros(last.result.lag),

@@ -29,6 +29,14 @@ CREATE TABLE locations (
     name TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- A target as one location sees it: results refer to it by one small number.
+CREATE TABLE series (
+    key          INTEGER PRIMARY KEY,
+    target_key   INTEGER NOT NULL REFERENCES targets (key),
+    location_key INTEGER NOT NULL REFERENCES locations (key),
+    UNIQUE (target_key, location_key)
+) STRICT;
+
 -- What many results say alike, once: the common result then needs one small number for all of it.
 -- key % 4 is the outcome (1 up, 2 down, 3 unknown), so that counting needs no join.
 CREATE TABLE verdicts (
@@ -48,19 +56,17 @@ CREATE TABLE days (
     day INTEGER PRIMARY KEY                      -- days since 1970
 ) STRICT;
 
--- The newest result of each target at each location: lists never search the history.
+-- The newest result of each series: lists never search the history.
 CREATE TABLE target_state (
-    target_key   INTEGER NOT NULL REFERENCES targets (key),
-    location_key INTEGER NOT NULL REFERENCES locations (key),
-    ts           INTEGER NOT NULL,
-    id           INTEGER NOT NULL,
-    lag_us       INTEGER NOT NULL,
-    latency_us   INTEGER,
-    verdict_key  INTEGER NOT NULL,
-    detail       TEXT,
-    since        INTEGER NOT NULL,               -- when the present outcome began
-    PRIMARY KEY (target_key, location_key)
-) STRICT, WITHOUT ROWID;
+    series_key  INTEGER PRIMARY KEY REFERENCES series (key),
+    ts          INTEGER NOT NULL,
+    id          INTEGER NOT NULL,
+    lag_us      INTEGER NOT NULL,
+    latency_us  INTEGER,
+    verdict_key INTEGER NOT NULL,
+    detail      TEXT,
+    since       INTEGER NOT NULL                 -- when the present outcome began
+) STRICT;
 
 CREATE TABLE counters (
     name  TEXT PRIMARY KEY,

@@ -1,1 +1,0 @@
-SELECT key FROM targets WHERE id = ?1
