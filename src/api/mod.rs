@@ -3,6 +3,7 @@
 //! The routes that Pingu always had live at the root and under `/api/v1`; everything newer lives under `/api/v1` only. Reading never
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
+mod auth;
 mod error;
 mod health;
 mod openapi;
@@ -20,8 +21,9 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -51,6 +53,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// When this process started: results cannot be older than it is.
     pub started: Timestamp,
+    /// What readers have to show; nothing where anyone may read.
+    pub token: Option<Arc<SecretString>>,
     /// Whether the scheduler looks at its timetable.
     pub alive: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -92,6 +96,7 @@ pub fn router(state: ApiState, pages: Router) -> Router {
         .split_for_parts();
     routes
         .merge(openapi::pages(document))
+        .layer(from_fn_with_state(state.clone(), auth::require_token))
         .fallback_service(pages)
         .layer(from_fn(bounded_target))
         .layer(TimeoutLayer::with_status_code(

@@ -49,8 +49,11 @@ impl Parameters {
         let Some(text) = self.0.get(name) else {
             return Ok(None);
         };
-        // an unescaped + of an offset arrives as a space
-        let text = text.replace(' ', "+");
+        // an unescaped + of an offset arrives as a space; one between date and time is a space
+        let text = match text.rfind(' ') {
+            Some(at) if at > "2026-02-23 ".len() => format!("{}+{}", &text[..at], &text[at + 1..]),
+            _ => text.clone(),
+        };
         let parsed = Timestamp::from_str(&text).map(Some);
         parsed.map_err(|error| {
             ApiError::bad_request("invalid_time", format!("invalid {name}: {error}"))
@@ -151,9 +154,19 @@ mod tests {
 
     #[test]
     fn an_unescaped_offset_is_understood() {
-        let (since, _) = parameters(&[("since", "2026-02-23T01:00:00 01:00")])
-            .span()
-            .unwrap();
-        assert_eq!(since.unwrap().to_string(), "2026-02-23T00:00:00.000000Z");
+        for text in [
+            "2026-02-23T01:00:00 01:00",
+            "2026-02-23 01:00:00 01:00",
+            "2026-02-23 01:00:00+01:00",
+            "2026-02-23 00:00:00Z",
+        ] {
+            let (since, _) = parameters(&[("since", text)]).span().unwrap();
+            let since = since.map(|since| since.to_string());
+            assert_eq!(
+                since.as_deref(),
+                Some("2026-02-23T00:00:00.000000Z"),
+                "{text}"
+            );
+        }
     }
 }

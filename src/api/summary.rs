@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
+use crate::model::Summary;
 use crate::storage::TargetSummary;
 
 /// Figures of every enabled target.
@@ -102,7 +103,7 @@ impl From<TargetSummary> for SummaryItem {
         Self {
             target_id: of.target.0,
             target_name: of.name,
-            uptime_percent: summary.uptime_percent().map(percent),
+            uptime_percent: uptime_percent(&summary),
             avg_latency_ms: summary
                 .avg_latency_ms()
                 .map(|ms| (ms * 1000.0).round() / 1000.0),
@@ -113,8 +114,9 @@ impl From<TargetSummary> for SummaryItem {
 }
 
 /// Four decimals, rounded down: 100 means that nothing failed.
-fn percent(exact: f64) -> f64 {
-    (exact * 10_000.0).floor() / 10_000.0
+fn uptime_percent(summary: &Summary) -> Option<f64> {
+    let judged = summary.total - summary.unknown;
+    (judged > 0).then(|| (summary.up * 1_000_000 / judged) as f64 / 10_000.0)
 }
 
 #[cfg(test)]
@@ -123,8 +125,19 @@ mod tests {
 
     #[test]
     fn a_hundred_percent_is_never_reached_by_rounding() {
-        assert!((percent(100.0) - 100.0).abs() < f64::EPSILON);
-        assert!(percent(99.999_999) < 100.0);
-        assert!((percent(200.0 / 3.0) - 66.6666).abs() < 1e-9);
+        let percent = |up: u64, judged: u64| {
+            let summary = Summary {
+                total: judged + 3,
+                up,
+                unknown: 3,
+                ..Summary::default()
+            };
+            uptime_percent(&summary).map(|percent| percent.to_string())
+        };
+        assert_eq!(percent(10, 10).as_deref(), Some("100"));
+        assert_eq!(percent(9_999_999, 10_000_000).as_deref(), Some("99.9999"));
+        assert_eq!(percent(2, 3).as_deref(), Some("66.6666"));
+        assert_eq!(percent(57, 10_000).as_deref(), Some("0.57"));
+        assert_eq!(percent(0, 0), None);
     }
 }

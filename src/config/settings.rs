@@ -19,6 +19,7 @@ use super::dotenv::Dotenv;
 use super::problem::quoted;
 use super::setting::{self, Setting};
 use super::slug;
+use secrecy::SecretString;
 
 /// What the operator decides. Valid by construction.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub database: DatabaseUrl,
     pub targets_path: PathBuf,
     pub listen: SocketAddr,
+    /// What readers of the API have to show; nothing where anyone may read.
+    pub api_token: Option<SecretString>,
     /// A level in lower case, or directives as `EnvFilter` takes them.
     pub log_level: String,
     pub log_format: LogFormat,
@@ -88,6 +91,7 @@ impl Settings {
         });
         let targets_path = reader.take(&setting::TARGETS_PATH, |text| Ok(PathBuf::from(text)));
         let listen = reader.take(&setting::LISTEN, listen);
+        let api_token = reader.take_optional(&setting::API_TOKEN, api_token);
         let log_level = reader.take(&setting::LOG_LEVEL, log_level);
         let log_format = reader.take(&setting::LOG_FORMAT, log_format);
         let location = reader.take(&setting::LOCATION, |text| {
@@ -104,6 +108,7 @@ impl Settings {
                 database: database?,
                 targets_path: targets_path?,
                 listen: listen?,
+                api_token: api_token?,
                 log_level: log_level?,
                 log_format: log_format?,
                 location: location?,
@@ -140,6 +145,19 @@ struct Reader {
 }
 
 impl Reader {
+    /// A setting without a default: nothing where it is not set.
+    fn take_optional<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl FnOnce(&str) -> Result<T, Option<&'static str>>,
+    ) -> Option<Option<T>> {
+        if self.values.contains_key(setting.name) {
+            self.take(setting, parse).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
     /// `parse` fails with what is wrong, where it can say more than that the value is not what is expected.
     fn take<T>(
         &mut self,
@@ -154,8 +172,11 @@ impl Reader {
             None => ("is not UTF-8".to_owned(), None),
             Some(text) if text.trim().is_empty() => (
                 format!(
-                    "is set but empty (without it, {} would count)",
-                    setting.default
+                    "is set but empty{}",
+                    match setting.default {
+                        "" => String::new(),
+                        default => format!(" (without it, {default} would count)"),
+                    }
                 ),
                 None,
             ),
@@ -232,6 +253,16 @@ fn log_level(text: &str) -> Result<String, Option<&'static str>> {
     let directives = directives.join(",");
     EnvFilter::builder().parse(&directives).map_err(|_| None)?;
     Ok(directives)
+}
+
+/// Short enough for a header, long enough not to be guessed.
+fn api_token(text: &str) -> Result<SecretString, Option<&'static str>> {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible && (16..=512).contains(&text.len()) {
+        Ok(SecretString::from(text))
+    } else {
+        Err(None)
+    }
 }
 
 fn log_format(text: &str) -> Result<LogFormat, Option<&'static str>> {

@@ -22,7 +22,7 @@ pub use plan::{Change, Existing, SyncPlan};
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Makes the database agree with the file, in one transaction: new targets get an id, known ones are updated, those the file
-    /// no longer has are disabled and stay.
+    /// no longer has are disabled and stay. What was stored under a clock that has been set back since no longer counts as newest.
     async fn sync_targets(
         &self,
         declared: &[Declared],
@@ -41,7 +41,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Results, newest first.
     async fn results(&self, query: &ResultQuery) -> Result<Vec<StoredResult>, StoreError>;
 
-    /// The newest result of every enabled target that has one, ordered by target name.
+    /// The newest result of every enabled target that has one; the newest of them first.
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError>;
 
     /// The figures of `since <= ts < until`: of one target, or of every enabled one, ordered by name.
@@ -129,6 +129,9 @@ pub enum StoreError {
     /// The file or schema is not one that this program can use; trying again does not help.
     #[error("{0}")]
     Unusable(String),
+    /// What was asked contradicts what is stored, or itself: the targets file has to change.
+    #[error("{0}")]
+    Conflict(String),
     /// A fault of this program or of the data: trying again does not help.
     #[error("database error: {0}")]
     Fault(String),

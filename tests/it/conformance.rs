@@ -369,6 +369,21 @@ async fn the_latest_result_is_the_newest_slot_whatever_came_last(store: Backend)
     );
 }
 
+async fn a_clock_that_was_set_back_does_not_freeze_the_latest_result(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    record(&store, vec![up(ids[0], at(7_200.0), 1)]).await;
+    // a restart with a clock two hours earlier
+    store.sync_targets(&[icmp("a")], at(1.0)).await.unwrap();
+    assert_eq!(store.stats().await.unwrap().last_result, None);
+    record(&store, vec![failed(ids[0], at(2.0), Outcome::Down)]).await;
+    let latest = store.latest_by_target().await.unwrap();
+    assert_eq!(latest[0].stored.result.outcome(), Outcome::Down);
+    assert_eq!(
+        store.results(&query(Some(ids[0]), 10)).await.unwrap().len(),
+        2
+    );
+}
+
 async fn an_outcome_began_with_its_first_result(store: Backend) {
     let ids = sync(&store, &[icmp("a")]).await;
     let began = async |batch| {
@@ -549,6 +564,7 @@ macro_rules! backend {
                 windows_include_since_and_exclude_until_across_days,
                 the_newest_results_of_all_targets_are_merged,
                 the_latest_result_is_the_newest_slot_whatever_came_last,
+                a_clock_that_was_set_back_does_not_freeze_the_latest_result,
                 an_outcome_began_with_its_first_result,
                 a_summary_counts_unknown_in_no_figure,
                 the_state_of_the_whole_is_told,

@@ -55,6 +55,11 @@ fn refuse_newer(version: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Fails on a file that holds tables of something else, without changing it.
+pub fn refuse_foreign(connection: &Connection) -> Result<(), StoreError> {
+    version(connection).map(|_| ())
+}
+
 fn version(connection: &Connection) -> Result<i64, StoreError> {
     let pragma = |name| {
         connection
