@@ -108,7 +108,7 @@ impl Settings {
                 database: database?,
                 targets_path: targets_path?,
                 listen: listen?,
-                api_token: api_token?,
+                api_token,
                 log_level: log_level?,
                 log_format: log_format?,
                 location: location?,
@@ -145,17 +145,14 @@ struct Reader {
 }
 
 impl Reader {
-    /// A setting without a default: nothing where it is not set.
+    /// A setting without a default: nothing where it is not set. What is wrong with it is among the problems.
     fn take_optional<T>(
         &mut self,
         setting: &Setting,
         parse: impl FnOnce(&str) -> Result<T, Option<&'static str>>,
-    ) -> Option<Option<T>> {
-        if self.values.contains_key(setting.name) {
-            self.take(setting, parse).map(Some)
-        } else {
-            Some(None)
-        }
+    ) -> Option<T> {
+        let is_set = self.values.contains_key(setting.name);
+        is_set.then(|| self.take(setting, parse)).flatten()
     }
 
     /// `parse` fails with what is wrong, where it can say more than that the value is not what is expected.
