@@ -20,7 +20,7 @@ use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
 use crate::storage::sqlite::{self, SqliteStore};
-use crate::storage::{Existing, Store, StoreError, recorder};
+use crate::storage::{Existing, Store, StoreError, recorder, rollup};
 use crate::sync::Syncer;
 
 /// Why Pingu could not start, by what its user has to mend.
@@ -85,6 +85,9 @@ pub async fn run(
     let watch = config::watch(&settings.targets_path, &loaded, stop.clone());
     let following = tokio::spawn(syncer.follow(watch));
 
+    let rolling = rollup::run(Arc::clone(&store), move || clock.now(), stop.clone());
+    let rolling = tokio::spawn(rolling);
+
     let watched = Arc::downgrade(&scheduler);
     let state = ApiState {
         store: Arc::clone(&store),
@@ -107,7 +110,13 @@ pub async fn run(
     scheduler.stop();
     dispatch.finish().await;
     drop((dispatch, scheduler));
-    for ended in [followed, deciding.await, recording.await, serving.await] {
+    for ended in [
+        followed,
+        deciding.await,
+        recording.await,
+        rolling.await,
+        serving.await,
+    ] {
         if let Err(error) = ended {
             tracing::error!(%error, "a part of Pingu ended badly");
         }
