@@ -20,7 +20,7 @@ use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
 use crate::storage::sqlite::{self, SqliteStore};
-use crate::storage::{Existing, Store, StoreError, recorder};
+use crate::storage::{Existing, Store, StoreError, recorder, rollup};
 use crate::sync::Syncer;
 
 /// Descriptors that are never left to probes: sockets, database, and connections of readers.
@@ -88,6 +88,9 @@ pub async fn run(
     let watch = config::watch(&settings.targets_path, &loaded, stop.clone());
     let following = tokio::spawn(syncer.follow(watch));
 
+    let rolling = rollup::run(Arc::clone(&store), move || clock.now(), stop.clone());
+    let rolling = tokio::spawn(rolling);
+
     let watched = Arc::downgrade(&scheduler);
     let state = ApiState {
         store: Arc::clone(&store),
@@ -111,7 +114,12 @@ pub async fn run(
     following.abort();
     dispatch.finish().await;
     drop((dispatch, scheduler));
-    for ended in [deciding.await, recording.await, serving.await] {
+    for ended in [
+        deciding.await,
+        recording.await,
+        rolling.await,
+        serving.await,
+    ] {
         if let Err(error) = ended {
             tracing::error!(%error, "a part of Pingu ended badly");
         }

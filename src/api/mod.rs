@@ -10,6 +10,7 @@ mod openapi;
 mod process;
 mod query;
 mod results;
+mod series;
 mod serve;
 mod summary;
 mod targets;
@@ -78,6 +79,11 @@ fn fixed() -> OpenApiRouter<ApiState> {
         .routes(routes!(summary::one))
 }
 
+/// What came later: under `/api/v1` only, so that no address of a page collides with it.
+fn added() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(series::of_target))
+}
+
 /// What an operator or another program asks of the process itself.
 fn process() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -91,7 +97,7 @@ fn process() -> OpenApiRouter<ApiState> {
 pub fn router(state: ApiState, pages: Router) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .merge(fixed())
-        .nest("/api/v1", fixed())
+        .nest("/api/v1", fixed().merge(added()))
         .merge(process())
         .split_for_parts();
     routes

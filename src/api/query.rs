@@ -16,6 +16,9 @@ use crate::storage::Status;
 /// How many items a list has when nobody says, and at the most.
 pub const DEFAULT_LIMIT: usize = 200;
 pub const MAX_LIMIT: usize = 1000;
+/// How many buckets a series has when nobody says, and at the most.
+pub const DEFAULT_POINTS: usize = 300;
+pub const MAX_POINTS: usize = 1000;
 
 /// The query string as it came.
 #[derive(Debug)]
@@ -61,23 +64,32 @@ impl Parameters {
     }
 
     pub fn limit(&self) -> Result<usize, ApiError> {
-        let Some(text) = self.0.get("limit") else {
-            return Ok(DEFAULT_LIMIT);
+        let limit = self.count("limit", "invalid_limit", DEFAULT_LIMIT)?;
+        Ok(limit.min(MAX_LIMIT))
+    }
+
+    pub fn points(&self) -> Result<usize, ApiError> {
+        let points = self.count("points", "invalid_points", DEFAULT_POINTS)?;
+        Ok(points.min(MAX_POINTS))
+    }
+
+    /// A whole number above zero.
+    fn count(&self, name: &str, code: &'static str, default: usize) -> Result<usize, ApiError> {
+        let Some(text) = self.0.get(name) else {
+            return Ok(default);
         };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         // a number beyond what fits is above the maximum like any other
-        let limit = if digits {
-            text.parse().unwrap_or(MAX_LIMIT)
+        let count = if digits {
+            text.parse().unwrap_or(usize::MAX)
         } else {
             0
         };
-        if limit == 0 {
-            return Err(ApiError::bad_request(
-                "invalid_limit",
-                format!("invalid limit, expected a whole number from 1 to {MAX_LIMIT}"),
-            ));
+        if count == 0 {
+            let message = format!("invalid {name}, expected a whole number from 1 to 1000");
+            return Err(ApiError::bad_request(code, message));
         }
-        Ok(limit.min(MAX_LIMIT))
+        Ok(count)
     }
 
     pub fn window(&self) -> Result<Window, ApiError> {

@@ -37,6 +37,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
+    /// The start of the bucket of this width that it lies in; buckets are aligned to 1970.
+    pub const fn bucket(self, width: Duration) -> Self {
+        let width = micros(width);
+        Self(self.0.div_euclid(width) * width)
+    }
+
     /// The time from `earlier` to `self`; zero when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         let difference = self.0.saturating_sub(earlier.0);

@@ -49,7 +49,9 @@ fn shape(body: &str) -> String {
             r#""(id|latency_ms|latency_us|lag_us|seconds_since_last_result|total_probes)":\d+"#,
             r#""$1":0"#,
         ),
-        (r#""avg_latency_ms":\d+\.\d+"#, r#""avg_latency_ms":0.0"#),
+        (r#""(\w+_latency_ms)":\d+\.\d+"#, r#""$1":0.0"#),
+        // the second result brings the first difference
+        (r#""jitter_ms":(null|\d+\.\d+)"#, r#""jitter_ms":0.0"#),
         (r#""revision":"[0-9a-f]+""#, r#""revision":null"#),
     ] {
         let pattern = regex::Regex::new(pattern).unwrap();

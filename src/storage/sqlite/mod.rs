@@ -7,6 +7,7 @@
 
 mod codec;
 mod days;
+mod figures;
 mod read;
 mod schema;
 mod targets;
@@ -24,10 +25,10 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Existing, Latest, Recorded, ResultQuery, Stats, Status, Store, StoreError,
-    TargetSummary,
+    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
+    Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use write::Writer;
 
 /// Connections that read, and so queries that run at once.
@@ -222,13 +223,18 @@ impl Store for SqliteStore {
         self.read(read::latest_by_target).await
     }
 
-    async fn summaries(
-        &self,
-        target: Option<TargetId>,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<TargetSummary>, StoreError> {
-        self.read(move |connection| read::summaries(connection, target, since, until))
+    async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
+        let query = *query;
+        self.read(move |connection| figures::read(connection, &query))
+            .await
+    }
+
+    async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
+        self.read(figures::stale).await
+    }
+
+    async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
+        self.write(move |writer| writer.roll_up(stale, &figures))
             .await
     }
 
@@ -394,7 +400,8 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
         let day = days::Day(1);
-        days::create(&connection, day).unwrap();
+        days::create(&connection, days::Kind::Results, day).unwrap();
+        days::create(&connection, days::Kind::Minutes, day).unwrap();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/storage/sql");
         let mut count = 0;
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::super::plan::SyncPlan;
-use super::super::{Change, Recorded, StoreError};
+use super::super::{Change, Figures, Recorded, Resolution, Stale, StoreError};
 use super::codec::{column_micros, detail_json};
-use super::days::{self, Day};
+use super::days::{self, Day, Kind};
+use super::figures;
 use super::verdict::Verdicts;
 use super::{store_error, targets};
 use crate::model::{Declared, ProbeResult, TargetId, Timestamp};
@@ -55,7 +56,7 @@ impl Writer {
                 |row| row.get(0),
             )
             .map_err(store_error)?;
-        let days = days::load(&connection)?;
+        let days = days::load(&connection, Kind::Results)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -137,7 +138,7 @@ impl Writer {
             };
             let day = Day::of(result.slot);
             if !self.days.contains(&day) {
-                days::create(&transaction, day)?;
+                days::create(&transaction, Kind::Results, day)?;
                 self.days.insert(day);
             }
             last_id += 1;
@@ -155,11 +156,27 @@ impl Writer {
         recorded.stored = insert(&transaction, &placed)?;
         recorded.duplicate = placed.len() as u64 - recorded.stored;
         update_states(&transaction, &placed)?;
+        let buckets: BTreeSet<_> = placed
+            .iter()
+            .filter_map(|row| Some(row.result.slot.bucket(Resolution::FiveMinutes.width()?)))
+            .collect();
+        for bucket in buckets {
+            figures::mark(&transaction, Resolution::FiveMinutes, bucket)?;
+        }
         transaction
             .execute(include_str!("../sql/result_id_write.sqlite.sql"), [last_id])
             .map_err(store_error)?;
         transaction.commit().map_err(store_error)?;
         Ok(recorded)
+    }
+
+    pub fn roll_up(&mut self, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store_error)?;
+        figures::write(&transaction, stale, figures)?;
+        transaction.commit().map_err(store_error)
     }
 
     pub fn close(self) {
