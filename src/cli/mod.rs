@@ -85,7 +85,7 @@ impl Failure {
         match self {
             Self::Settings(_) => 2,
             Self::Start(StartError::Targets(_)) => 3,
-            Self::Start(StartError::Database(_)) => 4,
+            Self::Start(StartError::Database(_) | StartError::Spool(_)) => 4,
             Self::Start(StartError::Listen { .. }) => 5,
             Self::Start(StartError::Other(_)) | Self::Other(_) => 1,
         }

@@ -5,6 +5,7 @@
 
 mod plan;
 pub mod recorder;
+pub mod spool;
 pub mod sqlite;
 
 use std::fmt;
