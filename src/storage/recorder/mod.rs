@@ -199,10 +199,18 @@ impl Desk {
         }
     }
 
-    /// Puts results back that neither database nor spool took: they are older than those that wait.
+    /// Puts results back that neither database nor spool took.
     fn put_back(&mut self, batch: &Batch) {
+        let is_older = match (batch.last(), self.waiting.front()) {
+            (Some(last), Some(front)) => last.slot <= front.slot,
+            _ => true,
+        };
         for result in batch.iter().rev() {
             self.waiting.push_front(result.clone());
+        }
+        if !is_older {
+            // the batch was the newest of many: the oldest are to be the first that go
+            self.waiting.make_contiguous().sort_by_key(|it| it.slot);
         }
     }
 

@@ -51,8 +51,8 @@ pub struct Shelf {
     metrics: Arc<Metrics>,
     reopen: Duration,
     state: State,
-    /// It cannot be used at present, and that was said.
-    is_troubled: bool,
+    /// Why it cannot be used at present; that was said.
+    trouble: Option<Trouble>,
     /// It drops results at present, and that was said.
     is_full: bool,
     last_chunk: i64,
@@ -69,6 +69,13 @@ enum State {
     Open(Spool),
     Closed { retry: Instant },
     Busy(JoinHandle<Ended>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Opening,
+    /// Over only when something was written: a full disk can be opened.
+    Working,
 }
 
 /// A chunk that is being written.
@@ -98,6 +105,7 @@ struct Ended {
     deleted: usize,
     quarantined: usize,
     has_loaded: bool,
+    has_written: bool,
 }
 
 impl Shelf {
@@ -112,7 +120,7 @@ impl Shelf {
             place,
             metrics,
             reopen,
-            is_troubled: spool.is_none(),
+            trouble: spool.is_none().then_some(Trouble::Opening),
             state: State::Closed { retry },
             is_full: false,
             last_chunk: 0,
@@ -169,11 +177,7 @@ impl Shelf {
             load: chores.load_below.map(load),
         };
         work.protect.extend(self.writing.iter().map(|it| it.chunk));
-        let is_idle = work.delete.is_empty()
-            && work.quarantine.is_empty()
-            && work.append.is_empty()
-            && work.load.is_none();
-        if is_idle {
+        if !work.writes() && work.load.is_none() {
             return;
         }
         let retry = Instant::now();
@@ -194,7 +198,8 @@ impl Shelf {
         match task.await {
             Ok(ended) => self.settle(ended),
             Err(panic) => {
-                self.failed(&SpoolError::Unavailable(panic.to_string()));
+                let error = SpoolError::Unavailable(panic.to_string());
+                self.failed(&error, Trouble::Working);
                 self.unwritten()
             }
         }
@@ -204,12 +209,22 @@ impl Shelf {
         let (spool, done) = match ended.outcome {
             Ok(it) => it,
             Err(error) => {
-                self.failed(&error);
+                let trouble = if ended.was_opening {
+                    Trouble::Opening
+                } else {
+                    Trouble::Working
+                };
+                self.failed(&error, trouble);
                 return self.unwritten();
             }
         };
-        if self.is_troubled {
-            self.is_troubled = false;
+        let is_over = match self.trouble {
+            Some(Trouble::Opening) => ended.was_opening,
+            Some(Trouble::Working) => ended.has_written,
+            None => false,
+        };
+        if is_over {
+            self.trouble = None;
             tracing::info!(path = %self.place.path.display(), "the spool works again");
         }
         if ended.was_opening {
@@ -275,10 +290,10 @@ impl Shelf {
         self.last_chunk = self.last_chunk.max(spool.last_chunk());
     }
 
-    fn failed(&mut self, error: &SpoolError) {
-        if !self.is_troubled {
+    fn failed(&mut self, error: &SpoolError, trouble: Trouble) {
+        if self.trouble.is_none() {
             tracing::error!(%error, "the spool cannot be used; results wait in memory");
-            self.is_troubled = true;
+            self.trouble = Some(trouble);
         }
         self.state = State::Closed {
             retry: Instant::now() + self.reopen,
@@ -361,7 +376,7 @@ impl Shelf {
 
     /// Whether it can be used, as far as is known.
     pub const fn is_open(&self) -> bool {
-        !self.is_troubled
+        self.trouble.is_none()
     }
 
     /// Nothing is under way or owed.
@@ -387,6 +402,7 @@ fn open(place: &Place) -> Ended {
         deleted: 0,
         quarantined: 0,
         has_loaded: false,
+        has_written: false,
     }
 }
 
@@ -400,5 +416,6 @@ fn perform(mut spool: Spool, work: &Work) -> Ended {
         deleted: work.delete.len(),
         quarantined: work.quarantine.len(),
         has_loaded: work.load.is_some(),
+        has_written: work.writes(),
     }
 }

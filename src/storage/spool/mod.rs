@@ -120,6 +120,13 @@ pub struct Spool {
     checkpoint: u64,
 }
 
+impl Work {
+    /// Whether it changes anything.
+    pub const fn writes(&self) -> bool {
+        !(self.delete.is_empty() && self.quarantine.is_empty() && self.append.is_empty())
+    }
+}
+
 impl Place {
     /// Opens the file, creating it as needed. A damaged spool is moved aside and a new one begun.
     pub fn open(&self) -> Result<Spool, SpoolError> {
@@ -177,7 +184,7 @@ impl Spool {
 
     /// One transaction; gives how many results there are after it.
     fn change(&mut self, work: &Work, done: &mut Done) -> rusqlite::Result<u64> {
-        if work.delete.is_empty() && work.quarantine.is_empty() && work.append.is_empty() {
+        if !work.writes() {
             return Ok(self.results);
         }
         let mut results = self.results;
