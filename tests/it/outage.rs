@@ -1,6 +1,7 @@
 //! The real program while its database is locked, its disk is full, or it is killed: nothing is lost, and every result is counted.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,9 +22,10 @@ fn targets(count: usize) -> String {
     let mut text = "targets:\n".to_owned();
     for number in 0..count {
         let (third, fourth) = (number / 250, number % 250 + 1);
-        text.push_str(&format!(
-            "  - {{name: t{number}, type: icmp, host: 127.3.{third}.{fourth}, interval_seconds: 0.1, timeout_ms: 80}}\n"
-        ));
+        let _ = writeln!(
+            text,
+            "  - {{name: t{number}, type: icmp, host: 127.3.{third}.{fourth}, interval_seconds: 0.1, timeout_ms: 80}}"
+        );
     }
     text
 }

@@ -19,6 +19,8 @@ pub struct Flight {
     pub is_replay: bool,
     /// Where the spool holds it; nowhere if it is in memory alone.
     pub chunks: Vec<i64>,
+    /// The database was seen to take other results when this began.
+    pub is_proven: bool,
     /// The spool has no room for it.
     is_uninsurable: bool,
     number: u64,
@@ -39,17 +41,19 @@ impl Flight {
             since,
             is_replay: false,
             chunks: Vec::new(),
+            is_proven: false,
             is_uninsurable: false,
             number: 0,
         }
     }
 
-    pub const fn replay(results: Batch, chunks: Vec<i64>, since: Instant) -> Self {
+    pub const fn replay(results: Batch, chunks: Vec<i64>, is_proven: bool, since: Instant) -> Self {
         Self {
             results,
             since,
             is_replay: true,
             chunks,
+            is_proven,
             is_uninsurable: false,
             number: 0,
         }
@@ -61,19 +65,14 @@ impl Flight {
 }
 
 impl Lane {
-    pub fn start(
-        &mut self,
-        mut flight: Flight,
-        store: Arc<dyn Store>,
-        deadline: Duration,
-        taking: bool,
-    ) {
+    pub fn start(&mut self, mut flight: Flight, store: Arc<dyn Store>, deadline: Duration) {
         self.last += 1;
         let number = self.last;
         flight.number = number;
         let batch = Arc::clone(&flight.results);
+        let is_proven = flight.is_proven;
         self.calls
-            .spawn(async move { (number, attempt(&*store, batch, deadline, taking).await) });
+            .spawn(async move { (number, attempt(&*store, batch, deadline, is_proven).await) });
         self.flights.insert(number, flight);
     }
 
@@ -124,12 +123,16 @@ impl Lane {
             .copied()
     }
 
-    /// Flights that the spool should hold as well, by number.
-    pub fn only_in_memory_each(&self) -> impl Iterator<Item = (u64, &Flight)> {
-        self.flights
-            .iter()
-            .filter(|(_, flight)| flight.chunks.is_empty() && !flight.is_uninsurable)
-            .map(|(number, flight)| (*number, flight))
+    /// Flights that the spool could hold as well.
+    pub fn insurable(&self) -> impl Iterator<Item = &Flight> {
+        let alone = self.flights.values().filter(|it| it.chunks.is_empty());
+        alone.filter(|flight| !flight.is_uninsurable)
+    }
+
+    /// Results of flights that the spool holds.
+    pub fn spooled(&self) -> usize {
+        let held = self.flights.values().filter(|it| !it.chunks.is_empty());
+        held.map(|flight| flight.results.len()).sum()
     }
 
     /// Results of flights that the spool does not hold.

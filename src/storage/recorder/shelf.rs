@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::Batch;
+use super::errand::{self, Ended};
 use super::lane::Flight;
-use super::{BATCH, Batch};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::Timestamp;
-use crate::storage::spool::{Chunk, Done, Load, Place, Quarantined, Spool, SpoolError, Work};
+use crate::storage::spool::{Chunk, Load, Place, Quarantined, Spool, SpoolError, Work};
 
 /// Refused results that wait to be written; the log has named those that no longer fit.
 const ASIDE: usize = 10_000;
@@ -28,8 +29,8 @@ pub struct Chores {
     pub insure: Vec<(u64, Batch)>,
     /// Chunks that are under way to the database.
     pub protect: HashSet<i64>,
-    /// Read chunks below this id.
-    pub load_below: Option<i64>,
+    /// What to read afterwards.
+    pub load: Option<Load>,
 }
 
 /// What came of it.
@@ -95,19 +96,6 @@ enum Owner {
     Database,
 }
 
-/// What the thread hands back. A spool that failed is closed there.
-#[derive(Debug)]
-struct Ended {
-    outcome: Result<(Spool, Done), SpoolError>,
-    was_opening: bool,
-    bytes: u64,
-    begins: Option<Timestamp>,
-    deleted: usize,
-    quarantined: usize,
-    has_loaded: bool,
-    has_written: bool,
-}
-
 impl Shelf {
     pub fn new(
         place: Place,
@@ -143,7 +131,7 @@ impl Shelf {
             && now >= retry
         {
             let place = self.place.clone();
-            self.state = State::Busy(tokio::task::spawn_blocking(move || open(&place)));
+            self.state = State::Busy(tokio::task::spawn_blocking(move || errand::open(&place)));
         }
         matches!(self.state, State::Open(_))
     }
@@ -161,10 +149,6 @@ impl Shelf {
                 owner,
             });
         }
-        let load = |below| Load {
-            below,
-            results: BATCH,
-        };
         let mut work = Work {
             delete: self.owed.iter().map(|(chunk, _)| *chunk).collect(),
             quarantine: self.aside.iter().cloned().collect(),
@@ -174,7 +158,7 @@ impl Shelf {
                 .map(|it| (it.chunk, Arc::clone(&it.results)))
                 .collect(),
             protect: chores.protect,
-            load: chores.load_below.map(load),
+            load: chores.load,
         };
         work.protect.extend(self.writing.iter().map(|it| it.chunk));
         if !work.writes() && work.load.is_none() {
@@ -183,7 +167,7 @@ impl Shelf {
         let retry = Instant::now();
         match std::mem::replace(&mut self.state, State::Closed { retry }) {
             State::Open(spool) => {
-                let task = tokio::task::spawn_blocking(move || perform(spool, &work));
+                let task = tokio::task::spawn_blocking(move || errand::perform(spool, &work));
                 self.state = State::Busy(task);
             }
             other => self.state = other,
@@ -389,33 +373,5 @@ impl Shelf {
         self.metrics.spool_bytes.set(bytes as i64);
         let begins = begins.map_or(0.0, |begins| begins.as_micros() as f64 / 1e6);
         self.metrics.spool_oldest.set(begins);
-    }
-}
-
-fn open(place: &Place) -> Ended {
-    let opened = place.open();
-    Ended {
-        bytes: opened.as_ref().map_or(0, Spool::bytes),
-        begins: opened.as_ref().ok().and_then(Spool::begins),
-        outcome: opened.map(|spool| (spool, Done::default())),
-        was_opening: true,
-        deleted: 0,
-        quarantined: 0,
-        has_loaded: false,
-        has_written: false,
-    }
-}
-
-fn perform(mut spool: Spool, work: &Work) -> Ended {
-    let done = spool.work(work);
-    Ended {
-        bytes: spool.bytes(),
-        begins: spool.begins(),
-        outcome: done.map(|done| (spool, done)),
-        was_opening: false,
-        deleted: work.delete.len(),
-        quarantined: work.quarantine.len(),
-        has_loaded: work.load.is_some(),
-        has_written: work.writes(),
     }
 }

@@ -293,9 +293,8 @@ mod tests {
         fn a_cut_body_is_unreadable_or_shorter(results in proptest::collection::vec(results(), 1..4), cut in 1..40_usize) {
             let body = encode(&results);
             let kept = body.len().saturating_sub(cut);
-            match decode(&body[..kept]) {
-                Ok(read) => prop_assert!(results.starts_with(&read) && read.len() < results.len()),
-                Err(Unreadable) => {}
+            if let Ok(read) = decode(&body[..kept]) {
+                prop_assert!(results.starts_with(&read) && read.len() < results.len());
             }
         }
 

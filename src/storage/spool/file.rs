@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionB
 
 use super::{PAGE, Place, Spool, SpoolError, count, pragma};
 
-/// Marks the file as a spool in SQLite's header (`PRAGMA application_id`): "PgSp".
+/// Marks the file as a spool in SQLite's header (`PRAGMA application_id`): `PgSp`.
 const APPLICATION_ID: u32 = 0x5067_5370;
 /// Where the header of a file holds it, big-endian (SQLite file format, section 1.3).
 const APPLICATION_ID_AT: usize = 68;
