@@ -19,8 +19,10 @@ use crate::probe::http::{HttpProber, Roots};
 use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
+use crate::storage::recorder::{self, Pace, Recorder};
+use crate::storage::spool::{Place, SpoolError};
 use crate::storage::sqlite::{self, SqliteStore};
-use crate::storage::{Existing, Store, StoreError, recorder, rollup};
+use crate::storage::{Existing, Store, StoreError, rollup};
 use crate::sync::Syncer;
 
 /// Descriptors that are never left to probes: sockets, database, and connections of readers.
@@ -33,6 +35,8 @@ pub enum StartError {
     Targets(#[from] FileError),
     #[error("{0}")]
     Database(#[from] StoreError),
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
     #[error("cannot listen on {address}: {error}; {advice}")]
     Listen {
         address: SocketAddr,
@@ -60,8 +64,19 @@ pub async fn run(
 
     let (to_recorder, recorded) = mpsc::channel(recorder::BATCH);
     let (to_pipeline, finished) = mpsc::channel(pipeline::QUEUE);
-    let recording = recorder::run(Arc::clone(&store), recorded, Arc::clone(&metrics));
-    let recording = tokio::spawn(recording);
+    let place = Place {
+        path: settings.spool_path.clone(),
+        max_bytes: settings.spool_max_bytes,
+        location: settings.location.clone(),
+    };
+    let recorder = Recorder {
+        store: Arc::clone(&store),
+        metrics: Arc::clone(&metrics),
+        spool: recorder::open_spool(&place)?,
+        place,
+        pace: Pace::default(),
+    };
+    let recording = tokio::spawn(recorder.run(recorded));
     let deciding = tokio::spawn(pipeline::run(finished, to_recorder));
 
     let resolver = Resolver::new();

@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::config::Settings;
+use crate::storage::StoreError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,8 +87,10 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
-            Self::Start(StartError::Targets(_)) => 3,
-            Self::Start(StartError::Database(_)) => 4,
+            Self::Start(StartError::Targets(_) | StartError::Database(StoreError::Conflict(_))) => {
+                3
+            }
+            Self::Start(StartError::Database(_) | StartError::Spool(_)) => 4,
             Self::Start(StartError::Listen { .. }) => 5,
             Self::Start(StartError::Other(_)) | Self::Other(_) => 1,
         }

@@ -100,9 +100,33 @@ pub const HTTP_CONCURRENCY: Setting = Setting {
     is_secret: false,
 };
 
+pub const SPOOL_PATH: Setting = Setting {
+    name: "SPOOL_PATH",
+    default: "pingu.spool.db",
+    expected: "the path of a file, like pingu.spool.db",
+    help: &[
+        "The file that keeps results while the database is away. Without this setting it lies beside the SQLite file",
+        "(pingu.db gives pingu.spool.db), with Postgres in the working directory; a LOCATION other than local is part",
+        "of its name. Each running Pingu needs its own.",
+    ],
+    is_secret: false,
+};
+
+pub const SPOOL_MAX_BYTES: Setting = Setting {
+    name: "SPOOL_MAX_BYTES",
+    default: "1GiB",
+    expected: "1MiB to 1TiB, in bytes or with KiB, MiB, GiB or TiB, like 1GiB",
+    help: &[
+        "How large that file may become; a result takes about 50 bytes. Beyond it the oldest results go, and are counted.",
+    ],
+    is_secret: false,
+};
+
 /// Every setting, in the order of `example.env`.
 pub const ALL: &[&Setting] = &[
     &DATABASE_URL,
+    &SPOOL_PATH,
+    &SPOOL_MAX_BYTES,
     &TARGETS_PATH,
     &LISTEN,
     &API_TOKEN,

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::Due;
 use super::turns::Turns;
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Dropped, Metrics};
 use crate::model::{
     HttpSpec, Kind, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target,
 };
@@ -181,7 +181,7 @@ impl Desk {
         self.metrics.produced(&result);
         // waiting here would delay other probes: with a full queue the result is given up, and counted
         if self.results.try_send(Finished { target, result }).is_err() {
-            self.metrics.dropped.inc();
+            self.metrics.dropped(Dropped::QueueFull, 1);
         }
     }
 }

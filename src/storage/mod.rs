@@ -7,6 +7,7 @@ pub mod history;
 mod plan;
 pub mod recorder;
 pub mod rollup;
+pub mod spool;
 pub mod sqlite;
 
 use std::fmt;
