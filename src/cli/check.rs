@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde_json::json;
 
 use super::Failure;
@@ -25,7 +26,12 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
         }
         Err(error) => return Err(StartError::from(error).into()),
     };
-    let known = app::known_targets(&settings).map_err(StartError::from)?;
+    let known = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(app::known_targets(&settings))
+        .map_err(StartError::from)?;
     let changes = changes(&loaded.declared, known.as_deref().unwrap_or_default());
     if json {
         let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
@@ -61,14 +67,12 @@ fn changes(declared: &[Declared], known: &[Existing]) -> Vec<Change> {
 }
 
 fn print_changes(settings: &Settings, exists: bool, changes: &[Change], declared: usize) {
-    let database = match &settings.database {
-        DatabaseUrl::Sqlite(path) => path.display().to_string(),
-        DatabaseUrl::Postgres(_) => "the Postgres database".to_owned(),
+    let (database, absent) = match &settings.database {
+        DatabaseUrl::Sqlite(path) => (path.display().to_string(), "does not exist yet"),
+        url @ DatabaseUrl::Postgres(_) => (url.to_string(), "has no tables of this version yet"),
     };
     if !exists {
-        anstream::println!(
-            "  {database} does not exist yet; the first start creates it with all of them"
-        );
+        anstream::println!("  {database} {absent}; the first start creates it with all of them");
         return;
     }
     if changes.is_empty() {

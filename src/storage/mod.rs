@@ -3,9 +3,13 @@
 //! [`Store`] is everything the rest of Pingu may ask of a database. Each backend passes the one conformance suite in
 //! `tests/it/conformance.rs`. Only this room knows SQL; results enter through the [`recorder`] alone.
 
+mod day;
 mod plan;
+pub mod postgres;
 pub mod recorder;
+mod row;
 pub mod sqlite;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;

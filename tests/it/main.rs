@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod cluster;
 mod command;
 mod conformance;
 mod documents;
 mod farm;
 mod http_probe;
 mod pingu;
+mod postgres;
 mod resolve;
 mod service;
 mod verdicts;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::super::plan::SyncPlan;
 use super::super::{Change, Recorded, StoreError};
-use super::codec::{column_micros, detail_json};
+use super::codec::{column_micros, detail_json, outcome_began};
 use super::days::{self, Day};
 use super::verdict::Verdicts;
 use super::{store_error, targets};
@@ -207,14 +207,9 @@ fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), S
     }
     for (series_key, rows) in newest {
         let Some(last) = rows.last() else { continue };
-        let outcome = last.result.outcome();
-        let began = rows
-            .iter()
-            .rev()
-            .take_while(|row| row.result.outcome() == outcome)
-            .last()
-            .unwrap_or(last);
-        let unbroken = rows.iter().all(|row| row.result.outcome() == outcome);
+        let Some((began, unbroken)) = outcome_began(rows.iter().map(|row| row.result)) else {
+            continue;
+        };
         statement
             .execute(params![
                 series_key,
@@ -224,7 +219,7 @@ fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), S
                 latency(last.result),
                 last.verdict_key,
                 last.detail,
-                began.result.slot.as_micros(),
+                began.as_micros(),
                 unbroken,
             ])
             .map_err(store_error)?;
