@@ -19,6 +19,7 @@ use crate::probe::http::{HttpProber, Roots};
 use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
+use crate::storage::postgres::{self, PostgresStore};
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::spool::{Place, SpoolError};
 use crate::storage::sqlite::{self, SqliteStore};
@@ -60,7 +61,7 @@ pub async fn run(
     let clock = Clock::start();
     let metrics = Metrics::new();
     let (listener, address) = listen(settings.listen).await?;
-    let store = open(settings)?;
+    let store = open(settings).await?;
 
     let (to_recorder, recorded) = mpsc::channel(recorder::BATCH);
     let (to_pipeline, finished) = mpsc::channel(pipeline::QUEUE);
@@ -149,24 +150,19 @@ pub async fn run(
 }
 
 /// The targets that the database knows; nothing when there is no database yet.
-pub fn known_targets(settings: &Settings) -> Result<Option<Vec<Existing>>, StoreError> {
+pub async fn known_targets(settings: &Settings) -> Result<Option<Vec<Existing>>, StoreError> {
     match &settings.database {
         DatabaseUrl::Sqlite(path) => sqlite::known_targets(path),
-        DatabaseUrl::Postgres(_) => Err(no_postgres()),
+        DatabaseUrl::Postgres(url) => postgres::known_targets(url).await,
     }
 }
 
-fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
-    match &settings.database {
-        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, &settings.location)?)),
-        DatabaseUrl::Postgres(_) => Err(no_postgres()),
-    }
-}
-
-fn no_postgres() -> StoreError {
-    StoreError::Unusable(
-        "DATABASE_URL names a Postgres server, which this version cannot use yet; use sqlite://pingu.db".to_owned(),
-    )
+async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    let location = &settings.location;
+    Ok(match &settings.database {
+        DatabaseUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, location)?),
+        DatabaseUrl::Postgres(url) => Arc::new(PostgresStore::open(url, location).await?),
+    })
 }
 
 /// Lets this process have as many descriptors as its user may: a probe over HTTP can take several while it tries addresses.

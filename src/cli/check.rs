@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde_json::json;
 
 use super::Failure;
@@ -28,7 +29,12 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
         }
         Err(error) => return Err(StartError::from(error).into()),
     };
-    let known = app::known_targets(&settings).map_err(StartError::from)?;
+    let known = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(app::known_targets(&settings))
+        .map_err(StartError::from)?;
     let existing = known.as_deref().unwrap_or_default();
     let changes = SyncPlan::new(&loaded.declared, existing)
         .map_err(StartError::from)?
@@ -73,7 +79,7 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
 fn database(settings: &Settings) -> String {
     match &settings.database {
         DatabaseUrl::Sqlite(path) => path.display().to_string(),
-        DatabaseUrl::Postgres(_) => "the Postgres database".to_owned(),
+        url @ DatabaseUrl::Postgres(_) => url.to_string(),
     }
 }
 

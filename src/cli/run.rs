@@ -76,7 +76,7 @@ fn announce(settings: &Settings, address: SocketAddr, targets: usize) {
     }
     let database = match &settings.database {
         DatabaseUrl::Sqlite(path) => format!("{} (SQLite)", path.display()),
-        DatabaseUrl::Postgres(_) => "Postgres".to_owned(),
+        url @ DatabaseUrl::Postgres(_) => url.to_string(),
     };
     let plural = if targets == 1 { "target" } else { "targets" };
     let rows = [

@@ -3,12 +3,17 @@
 //! [`Store`] is everything the rest of Pingu may ask of a database. Each backend passes the one conformance suite in
 //! `tests/it/conformance.rs`. Only this room knows SQL; results enter through the [`recorder`] alone.
 
+mod day;
+mod figures;
 pub mod history;
 mod plan;
+pub mod postgres;
 pub mod recorder;
 pub mod rollup;
+mod row;
 pub mod spool;
 pub mod sqlite;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +24,9 @@ use async_trait::async_trait;
 use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetId, Timestamp};
 
 pub use plan::{Change, Existing, SyncPlan};
+
+/// How far the clocks of several pollers may be apart.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// A database of targets and results.
 ///
@@ -157,6 +165,14 @@ impl Resolution {
             Self::FiveMinutes => Some(Duration::from_secs(300)),
             Self::Hour => Some(Duration::from_secs(3600)),
         }
+    }
+
+    /// The resolution whose buckets are so many seconds wide.
+    fn of_width(seconds: i64) -> Option<Self> {
+        [Self::FiveMinutes, Self::Hour].into_iter().find(|it| {
+            it.width()
+                .is_some_and(|width| width.as_secs() == seconds.unsigned_abs())
+        })
     }
 
     pub const fn as_str(self) -> &'static str {

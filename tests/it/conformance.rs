@@ -9,6 +9,7 @@ use pingu::model::{
     Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
     ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetSpec, Timestamp,
 };
+use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
 use pingu::storage::{
     Change, FiguresQuery, Recorded, Resolution, ResultQuery, Stale, Status, Store, history, rollup,
@@ -144,6 +145,7 @@ async fn a_target_is_found_by_id_by_its_own_id_and_by_name(store: Backend) {
         "00000000-0000-0000-0000-000000000000",
         "%",
         "router_☃",
+        "core-1\0",
     ] {
         assert_eq!(store.target(reference).await.unwrap(), None, "{reference}");
     }
@@ -804,4 +806,11 @@ backend!(sqlite, {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("pingu.db"), "here").unwrap();
     (Arc::new(store) as Backend, folder)
+});
+
+backend!(postgres, {
+    let database = crate::cluster::database();
+    let url = database.url.clone().into();
+    let store = PostgresStore::open(&url, "here").await.unwrap();
+    (Arc::new(store) as Backend, database)
 });

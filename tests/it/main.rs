@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod cluster;
 mod command;
 mod conformance;
 mod documents;
@@ -10,6 +11,7 @@ mod farm;
 mod http_probe;
 mod outage;
 mod pingu;
+mod postgres;
 mod resolve;
 mod service;
 mod spool;

@@ -1,21 +1,20 @@
 //! Figures: summed up from results or from roll-ups, and the roll-ups written.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, params};
 
+use super::super::figures::{self, Sums};
 use super::super::rollup::{decode, encode};
 use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
 use super::codec::{outcome, target_id, unreadable};
 use super::days::{self, Day, Kind};
 use super::store_error;
-use crate::model::{Detail, Histogram, Latencies, Sample, Summary, TargetId, Timestamp, micros};
+use crate::model::{Histogram, Latencies, Sample, Summary, TargetId, Timestamp, micros};
 
 pub fn read(connection: &Connection, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
-    let mut found = Vec::new();
     if query.since >= query.until {
-        return Ok(found);
+        return Ok(Vec::new());
     }
     let last = Timestamp::from_micros(query.until.as_micros() - 1);
     let kept = match query.resolution {
@@ -27,8 +26,8 @@ pub fn read(connection: &Connection, query: &FiguresQuery) -> Result<Vec<Figures
         .range(Day::of(query.since)..=Day::of(last))
         .copied()
         .collect();
-    for (series, target) in series(connection, query.target)? {
-        let mut sums = Sums::new(query);
+    let mut sums = Sums::new(query);
+    for series in series(connection, query.target)? {
         match query.resolution {
             Resolution::Raw => {
                 for day in &days {
@@ -46,42 +45,13 @@ pub fn read(connection: &Connection, query: &FiguresQuery) -> Result<Vec<Figures
                 add_rollups(connection, sql, series, query, &mut sums)?;
             }
         }
-        found.extend(sums.buckets.into_iter().map(|(at, summary)| Figures {
-            series,
-            target,
-            at,
-            summary,
-        }));
     }
-    Ok(found)
+    Ok(sums.figures())
 }
 
-/// The sums of one series, by bucket.
-struct Sums {
-    since: Timestamp,
-    step: Option<Duration>,
-    buckets: BTreeMap<Timestamp, Summary>,
-}
+type Series = (i64, TargetId);
 
-impl Sums {
-    const fn new(query: &FiguresQuery) -> Self {
-        Self {
-            since: query.since,
-            step: query.step,
-            buckets: BTreeMap::new(),
-        }
-    }
-
-    fn at(&mut self, instant: Timestamp) -> &mut Summary {
-        let bucket = self.step.map_or(self.since, |step| instant.bucket(step));
-        self.buckets.entry(bucket).or_default()
-    }
-}
-
-fn series(
-    connection: &Connection,
-    target: Option<TargetId>,
-) -> Result<Vec<(i64, TargetId)>, StoreError> {
+fn series(connection: &Connection, target: Option<TargetId>) -> Result<Vec<Series>, StoreError> {
     let mut statement = connection
         .prepare_cached(include_str!("../sql/series_keys.sqlite.sql"))
         .map_err(store_error)?;
@@ -99,7 +69,7 @@ fn series(
 fn add_results(
     connection: &Connection,
     day: Day,
-    series: i64,
+    (series, target): Series,
     query: &FiguresQuery,
     sums: &mut Sums,
 ) -> Result<(), StoreError> {
@@ -108,7 +78,6 @@ fn add_results(
         .map_err(store_error)?;
     let span = params![series, day.offset(query.since), day.offset(query.until)];
     let mut rows = statement.query(span).map_err(store_error)?;
-    let mut before = None;
     while let Some(row) = rows.next().map_err(store_error)? {
         let latency: Option<i64> = row.get(1).map_err(store_error)?;
         let detail = match row.get_ref(3).map_err(store_error)? {
@@ -117,8 +86,7 @@ fn add_results(
                 let json = value
                     .as_str()
                     .map_err(|error| unreadable("detail", error))?;
-                let detail = serde_json::from_str::<Detail>(json);
-                Some(detail.map_err(|_| unreadable("detail", json))?)
+                Some(figures::detail(json)?)
             }
         };
         let sample = Sample {
@@ -127,8 +95,7 @@ fn add_results(
             detail: detail.as_ref(),
         };
         let at = day.instant(row.get(0).map_err(store_error)?);
-        sums.at(at).add(&sample, before);
-        before = sample.latency_us;
+        sums.add(series, target, at, &sample);
     }
     Ok(())
 }
@@ -136,7 +103,7 @@ fn add_results(
 fn add_rollups(
     connection: &Connection,
     sql: &str,
-    series: i64,
+    (series, target): Series,
     query: &FiguresQuery,
     sums: &mut Sums,
 ) -> Result<(), StoreError> {
@@ -150,7 +117,7 @@ fn add_rollups(
         let number: i64 = row.get(0).map_err(store_error)?;
         let at = Timestamp::from_micros(number * width);
         let summary = summary(row)?;
-        sums.at(at).merge(&summary);
+        sums.merge(series, target, at, &summary);
     }
     Ok(())
 }
@@ -192,10 +159,7 @@ pub fn stale(connection: &Connection) -> Result<Vec<Stale>, StoreError> {
     while let Some(row) = rows.next().map_err(store_error)? {
         let number = |index| row.get::<_, i64>(index).map_err(store_error);
         let width = number(0)?;
-        let resolution = ROLLED_UP
-            .into_iter()
-            .find(|resolution| seconds(*resolution) == width)
-            .ok_or_else(|| unreadable("width", width))?;
+        let resolution = Resolution::of_width(width).ok_or_else(|| unreadable("width", width))?;
         stale.push(Stale {
             resolution,
             bucket: Timestamp::from_micros(number(1)? * width * 1_000_000),
@@ -204,8 +168,6 @@ pub fn stale(connection: &Connection) -> Result<Vec<Stale>, StoreError> {
     }
     Ok(stale)
 }
-
-const ROLLED_UP: [Resolution; 2] = [Resolution::FiveMinutes, Resolution::Hour];
 
 fn seconds(resolution: Resolution) -> i64 {
     resolution

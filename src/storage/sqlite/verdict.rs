@@ -1,40 +1,17 @@
-//! The dictionary of what results say alike.
-//!
-//! Almost every result is "up, 200, from this address": that is stored once and referred to by number. The number's remainder by 4
-//! is the outcome. The cache is bounded; a verdict that fell out of it is found again in the table.
-
-use std::collections::HashMap;
+//! The dictionary of what results say alike, in SQLite.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::StoreError;
+use super::super::verdict::{Cache, Content, Entry};
 use super::codec::outcome_code;
 use super::days::Day;
 use super::store_error;
-use crate::model::{Outcome, ProbeResult};
-
-/// About 20 MB when full; one target needs one or two.
-const CACHED: usize = 100_000;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Content {
-    outcome: Outcome,
-    slow: bool,
-    reason: &'static str,
-    status_code: u16,
-    resolved_ip: Option<std::net::IpAddr>,
-    error: Box<str>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    key: i64,
-    seen_on: Day,
-}
+use crate::model::ProbeResult;
 
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    cache: HashMap<Content, Entry>,
+    cache: Cache,
 }
 
 impl Verdicts {
@@ -46,7 +23,7 @@ impl Verdicts {
         day: Day,
     ) -> Result<i64, StoreError> {
         let content = Content::of(result);
-        let cached = self.cache.get(&content).copied();
+        let cached = self.cache.find(&content);
         if let Some(entry) = cached.filter(|entry| entry.seen_on >= day) {
             return Ok(entry.key);
         }
@@ -59,10 +36,7 @@ impl Verdicts {
             .prepare_cached(include_str!("../sql/verdict_seen.sqlite.sql"))
             .and_then(|mut statement| statement.execute([key, day.0]))
             .map_err(store_error)?;
-        if self.cache.len() >= CACHED {
-            self.cache.clear();
-        }
-        self.cache.insert(content, Entry { key, seen_on: day });
+        self.cache.keep(content, Entry { key, seen_on: day });
         Ok(key)
     }
 
@@ -72,25 +46,8 @@ impl Verdicts {
     }
 }
 
-impl Content {
-    fn of(result: &ProbeResult) -> Self {
-        let failure = result.observation.verdict.failure();
-        let measurement = &result.observation.measurement;
-        Self {
-            outcome: result.outcome(),
-            slow: result.slow,
-            reason: failure.map_or("", |failure| failure.reason.as_str()),
-            status_code: measurement.status_code.unwrap_or(0),
-            resolved_ip: measurement.resolved_ip,
-            error: failure.map_or("", |failure| failure.error.as_str()).into(),
-        }
-    }
-}
-
 fn find_or_insert(connection: &Connection, content: &Content, day: Day) -> Result<i64, StoreError> {
-    let address = content
-        .resolved_ip
-        .map_or_else(String::new, |ip| ip.to_string());
+    let address = content.address();
     let outcome = outcome_code(content.outcome);
     let found = connection
         .prepare_cached(include_str!("../sql/verdict_find.sqlite.sql"))

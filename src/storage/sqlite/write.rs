@@ -3,21 +3,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::super::CLOCK_TOLERANCE;
 use super::super::plan::SyncPlan;
 use super::super::{Change, Figures, Recorded, Resolution, Stale, StoreError};
-use super::codec::{column_micros, detail_json};
+use super::codec::{column_micros, detail_json, outcome_began};
 use super::days::{self, Day, Kind};
 use super::figures;
 use super::verdict::Verdicts;
 use super::{store_error, targets};
 use crate::model::{Declared, ProbeResult, TargetId, Timestamp};
-
-/// How far the clocks of several pollers may be apart.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 pub struct Writer {
     connection: Connection,
@@ -254,14 +251,9 @@ fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), S
     }
     for (series_key, rows) in newest {
         let Some(last) = rows.last() else { continue };
-        let outcome = last.result.outcome();
-        let began = rows
-            .iter()
-            .rev()
-            .take_while(|row| row.result.outcome() == outcome)
-            .last()
-            .unwrap_or(last);
-        let unbroken = rows.iter().all(|row| row.result.outcome() == outcome);
+        let Some((began, unbroken)) = outcome_began(rows.iter().map(|row| row.result)) else {
+            continue;
+        };
         statement
             .execute(params![
                 series_key,
@@ -271,7 +263,7 @@ fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), S
                 latency(last.result),
                 last.verdict_key,
                 last.detail,
-                began.result.slot.as_micros(),
+                began.as_micros(),
                 unbroken,
             ])
             .map_err(store_error)?;

@@ -1,0 +1,286 @@
+//! Batches of results: what they refer to is found or made first, then all rows are written by one statement.
+//!
+//! Series, verdicts and partitions are made in transactions of their own: they are the same whoever makes them, and mean nothing
+//! without a result. The results, the newest of each series and the numbers they get are one statement, and so one transaction.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_postgres::types::Type;
+
+use super::super::day::Day;
+use super::super::row::{column_micros, detail_json, outcome_began};
+use super::super::{Recorded, Resolution, StoreError};
+use super::codec::{Instant, column};
+use super::days::{self, Table};
+use super::error::Failed;
+use super::schema;
+use super::session::{Purpose, Session, Sessions};
+use super::verdict::Verdicts;
+use crate::model::{ProbeResult, TargetId};
+
+/// The longest that a batch may take, connecting included; then it is tried again later, and found stored if it was.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// How often a batch is tried at once if it failed for what passes.
+const ATTEMPTS: usize = 4;
+
+#[derive(Debug)]
+pub struct Writer {
+    location: String,
+    known: Mutex<Known>,
+}
+
+/// What this process remembers of the database. Forgotten whenever a batch fails: the server may have lost what it had promised.
+#[derive(Debug, Default)]
+struct Known {
+    location_key: Option<i32>,
+    days: BTreeSet<Day>,
+    /// The series of this location.
+    series: HashMap<TargetId, i32>,
+    verdicts: Verdicts,
+}
+
+/// A result with everything that its row refers to.
+struct Placed<'a> {
+    /// Its place in the batch, counted from 1: numbers are given in the order in which results came.
+    number: i32,
+    series_key: i32,
+    verdict_key: i32,
+    detail: Option<String>,
+    result: &'a ProbeResult,
+}
+
+impl Writer {
+    pub fn new(location: &str) -> Self {
+        Self {
+            location: location.to_owned(),
+            known: Mutex::new(Known::default()),
+        }
+    }
+
+    pub async fn record(
+        &self,
+        sessions: &Sessions,
+        batch: &[ProbeResult],
+    ) -> Result<Recorded, StoreError> {
+        let late = || Err(StoreError::Unavailable("storing took too long".to_owned()));
+        let recorded = timeout(DEADLINE, self.attempts(sessions, batch)).await;
+        let recorded = recorded.unwrap_or_else(|_| late());
+        if recorded.is_err() {
+            *self.known.lock().await = Known::default();
+        }
+        recorded
+    }
+
+    /// Waits until no batch is under way.
+    pub async fn finish(&self) {
+        drop(self.known.lock().await);
+    }
+
+    async fn attempts(
+        &self,
+        sessions: &Sessions,
+        batch: &[ProbeResult],
+    ) -> Result<Recorded, StoreError> {
+        let mut known = self.known.lock().await;
+        let mut attempt = 1;
+        loop {
+            match known.record(sessions, &self.location, batch).await {
+                Err(failed) if failed.is_passing() && attempt < ATTEMPTS => {
+                    *known = Known::default();
+                    attempt += 1;
+                }
+                recorded => return Ok(recorded?),
+            }
+        }
+    }
+}
+
+impl Known {
+    async fn record(
+        &mut self,
+        sessions: &Sessions,
+        location: &str,
+        batch: &[ProbeResult],
+    ) -> Result<Recorded, Failed> {
+        let mut session = sessions.open(Purpose::Write).await?;
+        let mut placed = self.place(&mut session, location, batch).await?;
+        let mut recorded = Recorded {
+            quarantined: (batch.len() - placed.len()) as u64,
+            ..Recorded::default()
+        };
+        let keys = {
+            let results: Vec<_> = placed.iter().map(|row| row.result).collect();
+            self.verdicts.keys(&mut session, &results).await?
+        };
+        for (row, key) in placed.iter_mut().zip(keys) {
+            row.verdict_key = key;
+        }
+        let wanted = placed.iter().map(|row| Day::of(row.result.slot)).collect();
+        days::ensure(&mut session, Table::Results, &mut self.days, &wanted).await?;
+
+        // in key order neighbouring rows fall on the same page of the index
+        placed.sort_by_key(|row| (row.series_key, row.result.slot));
+        let known = placed.len();
+        placed.dedup_by_key(|row| (row.series_key, row.result.slot));
+        if !placed.is_empty() {
+            recorded.stored = write(&mut session, batch.len(), &placed).await?;
+        }
+        recorded.duplicate = known as u64 - recorded.stored;
+        session.release();
+        Ok(recorded)
+    }
+
+    /// Finds each result's series; leaves out those that cannot be stored: of a target that this database does not know, or of a
+    /// day that has no name.
+    async fn place<'a>(
+        &mut self,
+        session: &mut Session,
+        location: &str,
+        batch: &'a [ProbeResult],
+    ) -> Result<Vec<Placed<'a>>, Failed> {
+        let new: HashSet<_> = batch.iter().map(|result| result.target).collect();
+        let new = new.into_iter().filter(|id| !self.series.contains_key(id));
+        let new: Vec<_> = new.map(|TargetId(id)| id).collect();
+        if !new.is_empty() {
+            let location_key = self.location_key(session, location).await?;
+            let parameters = [
+                (&new as _, Type::UUID_ARRAY),
+                (&location_key as _, Type::INT4),
+            ];
+            for insert in [false, true] {
+                if insert {
+                    session
+                        .execute(
+                            include_str!("../sql/series_insert.postgres.sql"),
+                            &parameters,
+                        )
+                        .await?;
+                }
+                let rows = session
+                    .query(include_str!("../sql/series_find.postgres.sql"), &parameters)
+                    .await?;
+                for row in &rows {
+                    self.series
+                        .insert(TargetId(column(row, 0)?), column(row, 1)?);
+                }
+                if rows.len() == new.len() {
+                    break;
+                }
+            }
+            session.commit().await?;
+        }
+        let placed = batch.iter().enumerate().filter_map(|(index, result)| {
+            let series_key = *self.series.get(&result.target)?;
+            days::is_nameable(Day::of(result.slot)).then(|| Placed {
+                number: index as i32 + 1,
+                series_key,
+                verdict_key: 0,
+                detail: detail_json(result),
+                result,
+            })
+        });
+        Ok(placed.collect())
+    }
+
+    async fn location_key(&mut self, session: &mut Session, location: &str) -> Result<i32, Failed> {
+        if let Some(key) = self.location_key {
+            return Ok(key);
+        }
+        let name = [(&location as _, Type::TEXT)];
+        session
+            .execute(include_str!("../sql/location_insert.postgres.sql"), &name)
+            .await?;
+        let rows = session
+            .query(include_str!("../sql/location_key.postgres.sql"), &name)
+            .await?;
+        let key = column(schema::one(&rows)?, 0)?;
+        // whoever inserted it holds it until then
+        session.commit().await?;
+        self.location_key = Some(key);
+        Ok(key)
+    }
+}
+
+/// The rows of a statement, a list a column.
+#[derive(Default)]
+struct Columns<'a> {
+    slots: Vec<Instant>,
+    numbers: Vec<i32>,
+    series: Vec<i32>,
+    lags: Vec<i32>,
+    latencies: Vec<Option<i32>>,
+    verdicts: Vec<i32>,
+    details: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: impl Iterator<Item = &'a Placed<'a>>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            let latency = row.result.observation.measurement.latency;
+            columns.slots.push(Instant(row.result.slot));
+            columns.numbers.push(row.number);
+            columns.series.push(row.series_key);
+            columns.lags.push(column_micros(row.result.lag) as i32);
+            columns
+                .latencies
+                .push(latency.map(|latency| column_micros(latency) as i32));
+            columns.verdicts.push(row.verdict_key);
+            columns.details.push(row.detail.as_deref());
+        }
+        columns
+    }
+}
+
+/// Says how many of the rows were not there yet.
+async fn write(session: &mut Session, batch: usize, placed: &[Placed<'_>]) -> Result<u64, Failed> {
+    let by_series = || placed.chunk_by(|a, b| a.series_key == b.series_key);
+    let rows = Columns::of(placed.iter());
+    let newest = Columns::of(by_series().filter_map(<[_]>::last));
+    let (mut began, mut broken) = (Vec::new(), Vec::new());
+    for of_series in by_series() {
+        let results = of_series.iter().map(|row| row.result);
+        if let Some((since, unbroken)) = outcome_began(results) {
+            began.push(Instant(since));
+            if !unbroken {
+                broken.push(of_series[0].series_key);
+            }
+        }
+    }
+    let buckets: BTreeSet<_> = placed
+        .iter()
+        .filter_map(|row| Some(row.result.slot.bucket(Resolution::FiveMinutes.width()?)))
+        .collect();
+    let buckets: Vec<_> = buckets.into_iter().map(Instant).collect();
+    let numbers = batch as i64;
+    let answer = session
+        .once(
+            include_str!("../sql/batch_write.postgres.sql"),
+            &[
+                (&numbers, Type::INT8),
+                (&rows.slots, Type::TIMESTAMPTZ_ARRAY),
+                (&rows.numbers, Type::INT4_ARRAY),
+                (&rows.series, Type::INT4_ARRAY),
+                (&rows.lags, Type::INT4_ARRAY),
+                (&rows.latencies, Type::INT4_ARRAY),
+                (&rows.verdicts, Type::INT4_ARRAY),
+                (&rows.details, Type::TEXT_ARRAY),
+                (&newest.slots, Type::TIMESTAMPTZ_ARRAY),
+                (&newest.numbers, Type::INT4_ARRAY),
+                (&began, Type::TIMESTAMPTZ_ARRAY),
+                (&newest.series, Type::INT4_ARRAY),
+                (&newest.lags, Type::INT4_ARRAY),
+                (&newest.latencies, Type::INT4_ARRAY),
+                (&newest.verdicts, Type::INT4_ARRAY),
+                (&newest.details, Type::TEXT_ARRAY),
+                (&broken, Type::INT4_ARRAY),
+                (&buckets, Type::TIMESTAMPTZ_ARRAY),
+            ],
+        )
+        .await?;
+    let stored: i64 = column(schema::one(&answer)?, 0)?;
+    Ok(stored.unsigned_abs())
+}

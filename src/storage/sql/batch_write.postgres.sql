@@ -1,0 +1,42 @@
+-- A whole batch: numbers, results, newest results. Whoever holds the counter writes; the next one sees all of it, so that ids
+-- increase in the order in which results become visible, and batches never wait for each other in a circle.
+-- $2 to $8 are the results, ordered by series and slot and each of them once; $9 to $16 the newest of each series.
+WITH numbers AS (
+    UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 AS base
+),
+stored AS (
+    INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)
+    SELECT r.ts, base + r.number, r.series_key, r.lag_us, r.latency_us, r.verdict_key, r.detail::json
+    FROM numbers,
+        unnest($2, $3, $4, $5, $6, $7, $8) AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+),
+-- A result that arrives late must not replace a newer one; the outcome's beginning moves only when the outcome does. $17 are the
+-- series that have several outcomes in this batch, of which the last began within it.
+newest AS (
+    INSERT INTO target_state AS s (ts, id, since, series_key, lag_us, latency_us, verdict_key, detail)
+    SELECT n.ts, base + n.number, n.began, n.series_key, n.lag_us, n.latency_us, n.verdict_key, n.detail::json
+    FROM numbers,
+        unnest($9, $10, $11, $12, $13, $14, $15, $16)
+            AS n (ts, number, began, series_key, lag_us, latency_us, verdict_key, detail)
+    ON CONFLICT (series_key) DO UPDATE SET
+        ts = excluded.ts,
+        id = excluded.id,
+        lag_us = excluded.lag_us,
+        latency_us = excluded.latency_us,
+        verdict_key = excluded.verdict_key,
+        detail = excluded.detail,
+        since = CASE
+            WHEN excluded.verdict_key % 4 <> s.verdict_key % 4 OR excluded.series_key = ANY ($17) THEN excluded.since
+            ELSE s.since
+        END
+    WHERE excluded.ts > s.ts
+),
+-- $18 are the buckets of five minutes whose roll-ups do not agree any more.
+marked AS (
+    INSERT INTO stale AS s (width, bucket, marks)
+    SELECT 300, bucket, 1 FROM unnest($18) AS bucket
+    ON CONFLICT (width, bucket) DO UPDATE SET marks = s.marks + 1
+)
+SELECT count(*) FROM stored

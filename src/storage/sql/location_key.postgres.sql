@@ -1,0 +1,1 @@
+SELECT key FROM locations WHERE name = $1

@@ -1,0 +1,1 @@
+INSERT INTO pingu_schema (version) VALUES ($1)

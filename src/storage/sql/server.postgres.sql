@@ -1,0 +1,1 @@
+SELECT current_setting('server_version_num')::int4, current_setting('server_version'), current_setting('server_encoding')
