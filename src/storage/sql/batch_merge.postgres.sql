@@ -1,0 +1,28 @@
+-- A whole batch of anything: what is there stays, what is older than the newest replaces nothing. Parameters as in batch_append.
+WITH numbers AS (
+    UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 AS base
+),
+newest AS (
+    INSERT INTO target_state AS s (ts, id, since, series_key, lag_us, latency_us, verdict_key, detail)
+    SELECT n.ts, base + n.number, n.began, n.series_key, n.lag_us, n.latency_us, n.verdict_key, n.detail::json
+    FROM numbers,
+        unnest($9, $10, $11, $12, $13, $14, $15, $16)
+            AS n (ts, number, began, series_key, lag_us, latency_us, verdict_key, detail)
+    ON CONFLICT (series_key) DO UPDATE SET
+        ts = excluded.ts,
+        id = excluded.id,
+        lag_us = excluded.lag_us,
+        latency_us = excluded.latency_us,
+        verdict_key = excluded.verdict_key,
+        detail = excluded.detail,
+        since = CASE
+            WHEN excluded.verdict_key % 4 <> s.verdict_key % 4 OR excluded.series_key = ANY ($17) THEN excluded.since
+            ELSE s.since
+        END
+    WHERE excluded.ts > s.ts
+)
+INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)
+SELECT r.ts, base + r.number, r.series_key, r.lag_us, r.latency_us, r.verdict_key, r.detail::json
+FROM numbers,
+    unnest($2, $3, $4, $5, $6, $7, $8) AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
+ON CONFLICT DO NOTHING
