@@ -36,6 +36,11 @@ impl Failed {
         .iter()
         .any(|code| error.code() == Some(code))
     }
+
+    /// Whether a row was there already.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Query(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
 }
 
 impl From<tokio_postgres::Error> for Failed {

@@ -146,24 +146,20 @@ impl Session {
         Ok(())
     }
 
-    /// A transaction of one statement in one round trip: no lock waits for the network. The connection stays usable when the
-    /// statement fails, as the end travels with it.
-    pub async fn once(
-        &mut self,
-        sql: &str,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, Failed> {
+    /// A transaction of one statement in one round trip: no lock waits for the network. Says how many rows it touched. The
+    /// connection stays usable when the statement fails, as the end travels with it.
+    pub async fn once(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Failed> {
         let client = self.client();
-        let (begun, rows, ended) = join3(
+        let (begun, count, ended) = join3(
             client.batch_execute(self.purpose.begin()),
-            client.query_typed(sql, parameters),
+            client.execute_typed(sql, parameters),
             client.batch_execute("COMMIT"),
         )
         .await;
         begun?;
-        let rows = rows?;
+        let count = count?;
         ended?;
-        Ok(rows)
+        Ok(count)
     }
 
     /// Ends the transaction, if one began; the session may begin another.

@@ -17,7 +17,7 @@ use super::codec::{Instant, column};
 use super::days::{self, Table};
 use super::error::Failed;
 use super::schema;
-use super::session::{Purpose, Session, Sessions};
+use super::session::{Parameter, Purpose, Session, Sessions};
 use super::verdict::Verdicts;
 use crate::model::{ProbeResult, TargetId};
 
@@ -25,6 +25,8 @@ use crate::model::{ProbeResult, TargetId};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How often a batch is tried at once if it failed for what passes.
 const ATTEMPTS: usize = 4;
+/// Where batches overlap (two pollers at one location, a replay) they will go on doing so for a while.
+const MERGES_AFTER_OVERLAP: usize = 50;
 
 #[derive(Debug)]
 pub struct Writer {
@@ -40,6 +42,18 @@ struct Known {
     /// The series of this location.
     series: HashMap<TargetId, i32>,
     verdicts: Verdicts,
+    /// How many more batches to merge before one is appended again.
+    merges: Merges,
+}
+
+/// At first nothing is known of what is there.
+#[derive(Debug)]
+struct Merges(usize);
+
+impl Default for Merges {
+    fn default() -> Self {
+        Self(1)
+    }
 }
 
 /// A result with everything that its row refers to.
@@ -126,7 +140,7 @@ impl Known {
         let known = placed.len();
         placed.dedup_by_key(|row| (row.series_key, row.result.slot));
         if !placed.is_empty() {
-            recorded.stored = write(&mut session, batch.len(), &placed).await?;
+            recorded.stored = self.write(&session, batch.len(), &placed).await?;
         }
         recorded.duplicate = known as u64 - recorded.stored;
         session.release();
@@ -204,7 +218,109 @@ impl Known {
     }
 }
 
-/// The rows of a statement, a list a column.
+impl Known {
+    /// Says how many of the rows were not there yet. Nearly always all of them are new, and the newest of their series.
+    async fn write(
+        &mut self,
+        session: &Session,
+        batch: usize,
+        placed: &[Placed<'_>],
+    ) -> Result<u64, Failed> {
+        let rows = Rows::of(batch, placed);
+        let parameters = rows.parameters();
+        let mut appended = None;
+        if self.merges.0 == 0 {
+            let append = include_str!("../sql/batch_append.postgres.sql");
+            match session.once(append, &parameters).await {
+                Ok(moved) if moved == rows.newest.slots.len() as u64 => {
+                    return Ok(placed.len() as u64);
+                }
+                // all are stored, but some series have a newer result, or none yet
+                Ok(_) => appended = Some(placed.len() as u64),
+                Err(failed) if failed.is_duplicate() => {}
+                Err(failed) => return Err(failed),
+            }
+            self.merges.0 = MERGES_AFTER_OVERLAP;
+        }
+        let merge = include_str!("../sql/batch_merge.postgres.sql");
+        let merged = session.once(merge, &parameters).await?;
+        self.merges.0 -= 1;
+        Ok(appended.unwrap_or(merged))
+    }
+}
+
+/// What the two statements take.
+struct Rows<'a> {
+    /// How many numbers to give out.
+    numbers: i64,
+    all: Columns<'a>,
+    /// The newest of each series.
+    newest: Columns<'a>,
+    /// When the outcome of each of the newest began within this batch.
+    began: Vec<Instant>,
+    /// The series that have several outcomes in this batch.
+    broken: Vec<i32>,
+    /// The buckets whose roll-ups do not agree any more.
+    stale: Vec<Instant>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(batch: usize, placed: &'a [Placed<'a>]) -> Self {
+        let by_series = || placed.chunk_by(|a, b| a.series_key == b.series_key);
+        let mut rows = Self {
+            numbers: batch as i64,
+            all: Columns::of(placed.iter()),
+            newest: Columns::of(by_series().filter_map(<[_]>::last)),
+            began: Vec::new(),
+            broken: Vec::new(),
+            stale: stale_buckets(placed),
+        };
+        for of_series in by_series() {
+            let results = of_series.iter().map(|row| row.result);
+            if let Some((since, unbroken)) = outcome_began(results) {
+                rows.began.push(Instant(since));
+                if !unbroken {
+                    rows.broken.push(of_series[0].series_key);
+                }
+            }
+        }
+        rows
+    }
+
+    fn parameters(&self) -> [Parameter<'_>; 18] {
+        let Self { all, newest, .. } = self;
+        [
+            (&self.numbers, Type::INT8),
+            (&all.slots, Type::TIMESTAMPTZ_ARRAY),
+            (&all.numbers, Type::INT4_ARRAY),
+            (&all.series, Type::INT4_ARRAY),
+            (&all.lags, Type::INT4_ARRAY),
+            (&all.latencies, Type::INT4_ARRAY),
+            (&all.verdicts, Type::INT4_ARRAY),
+            (&all.details, Type::TEXT_ARRAY),
+            (&newest.slots, Type::TIMESTAMPTZ_ARRAY),
+            (&newest.numbers, Type::INT4_ARRAY),
+            (&self.began, Type::TIMESTAMPTZ_ARRAY),
+            (&newest.series, Type::INT4_ARRAY),
+            (&newest.lags, Type::INT4_ARRAY),
+            (&newest.latencies, Type::INT4_ARRAY),
+            (&newest.verdicts, Type::INT4_ARRAY),
+            (&newest.details, Type::TEXT_ARRAY),
+            (&self.broken, Type::INT4_ARRAY),
+            (&self.stale, Type::TIMESTAMPTZ_ARRAY),
+        ]
+    }
+}
+
+fn stale_buckets(placed: &[Placed<'_>]) -> Vec<Instant> {
+    let slots = placed.iter().map(|row| row.result.slot);
+    let buckets: BTreeSet<_> = slots
+        .filter_map(|slot| Some(slot.bucket(Resolution::FiveMinutes.width()?)))
+        .collect();
+    buckets.into_iter().map(Instant).collect()
+}
+
+/// Rows, a list a column.
 #[derive(Default)]
 struct Columns<'a> {
     slots: Vec<Instant>,
@@ -221,66 +337,15 @@ impl<'a> Columns<'a> {
         let mut columns = Self::default();
         for row in rows {
             let latency = row.result.observation.measurement.latency;
+            let latency = latency.map(|latency| column_micros(latency) as i32);
             columns.slots.push(Instant(row.result.slot));
             columns.numbers.push(row.number);
             columns.series.push(row.series_key);
             columns.lags.push(column_micros(row.result.lag) as i32);
-            columns
-                .latencies
-                .push(latency.map(|latency| column_micros(latency) as i32));
+            columns.latencies.push(latency);
             columns.verdicts.push(row.verdict_key);
             columns.details.push(row.detail.as_deref());
         }
         columns
     }
-}
-
-/// Says how many of the rows were not there yet.
-async fn write(session: &mut Session, batch: usize, placed: &[Placed<'_>]) -> Result<u64, Failed> {
-    let by_series = || placed.chunk_by(|a, b| a.series_key == b.series_key);
-    let rows = Columns::of(placed.iter());
-    let newest = Columns::of(by_series().filter_map(<[_]>::last));
-    let (mut began, mut broken) = (Vec::new(), Vec::new());
-    for of_series in by_series() {
-        let results = of_series.iter().map(|row| row.result);
-        if let Some((since, unbroken)) = outcome_began(results) {
-            began.push(Instant(since));
-            if !unbroken {
-                broken.push(of_series[0].series_key);
-            }
-        }
-    }
-    let buckets: BTreeSet<_> = placed
-        .iter()
-        .filter_map(|row| Some(row.result.slot.bucket(Resolution::FiveMinutes.width()?)))
-        .collect();
-    let buckets: Vec<_> = buckets.into_iter().map(Instant).collect();
-    let numbers = batch as i64;
-    let answer = session
-        .once(
-            include_str!("../sql/batch_write.postgres.sql"),
-            &[
-                (&numbers, Type::INT8),
-                (&rows.slots, Type::TIMESTAMPTZ_ARRAY),
-                (&rows.numbers, Type::INT4_ARRAY),
-                (&rows.series, Type::INT4_ARRAY),
-                (&rows.lags, Type::INT4_ARRAY),
-                (&rows.latencies, Type::INT4_ARRAY),
-                (&rows.verdicts, Type::INT4_ARRAY),
-                (&rows.details, Type::TEXT_ARRAY),
-                (&newest.slots, Type::TIMESTAMPTZ_ARRAY),
-                (&newest.numbers, Type::INT4_ARRAY),
-                (&began, Type::TIMESTAMPTZ_ARRAY),
-                (&newest.series, Type::INT4_ARRAY),
-                (&newest.lags, Type::INT4_ARRAY),
-                (&newest.latencies, Type::INT4_ARRAY),
-                (&newest.verdicts, Type::INT4_ARRAY),
-                (&newest.details, Type::TEXT_ARRAY),
-                (&broken, Type::INT4_ARRAY),
-                (&buckets, Type::TIMESTAMPTZ_ARRAY),
-            ],
-        )
-        .await?;
-    let stored: i64 = column(schema::one(&answer)?, 0)?;
-    Ok(stored.unsigned_abs())
 }

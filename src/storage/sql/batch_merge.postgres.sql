@@ -1,19 +1,7 @@
--- A whole batch: numbers, results, newest results. Whoever holds the counter writes; the next one sees all of it, so that ids
--- increase in the order in which results become visible, and batches never wait for each other in a circle.
--- $2 to $8 are the results, ordered by series and slot and each of them once; $9 to $16 the newest of each series.
+-- A whole batch of anything: what is there stays, what is older than the newest replaces nothing. Parameters as in batch_append.
 WITH numbers AS (
     UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 AS base
 ),
-stored AS (
-    INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)
-    SELECT r.ts, base + r.number, r.series_key, r.lag_us, r.latency_us, r.verdict_key, r.detail::json
-    FROM numbers,
-        unnest($2, $3, $4, $5, $6, $7, $8) AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
-    ON CONFLICT DO NOTHING
-    RETURNING 1
-),
--- A result that arrives late must not replace a newer one; the outcome's beginning moves only when the outcome does. $17 are the
--- series that have several outcomes in this batch, of which the last began within it.
 newest AS (
     INSERT INTO target_state AS s (ts, id, since, series_key, lag_us, latency_us, verdict_key, detail)
     SELECT n.ts, base + n.number, n.began, n.series_key, n.lag_us, n.latency_us, n.verdict_key, n.detail::json
@@ -39,4 +27,8 @@ marked AS (
     SELECT 300, bucket, 1 FROM unnest($18) AS bucket
     ON CONFLICT (width, bucket) DO UPDATE SET marks = s.marks + 1
 )
-SELECT count(*) FROM stored
+INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)
+SELECT r.ts, base + r.number, r.series_key, r.lag_us, r.latency_us, r.verdict_key, r.detail::json
+FROM numbers,
+    unnest($2, $3, $4, $5, $6, $7, $8) AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
+ON CONFLICT DO NOTHING
