@@ -140,6 +140,9 @@ impl Metrics {
             // a reason that never occurred shows as zero
             metrics.dropped(reason, 0);
         }
+        // a count of zero is a figure too: alerts need it before the first miss
+        metrics.all_missed();
+        metrics.all_produced();
         Arc::new(metrics)
     }
 
@@ -278,6 +281,23 @@ impl Metrics {
                 r#type: kind.as_str(),
             })
             .inc_by(slots);
+    }
+
+    /// Results of every outcome.
+    pub fn all_produced(&self) -> u64 {
+        let outcomes = [Outcome::Up, Outcome::Down, Outcome::Unknown];
+        outcomes.iter().map(|it| self.outcome(*it).get()).sum()
+    }
+
+    /// Missed slots of every type.
+    pub fn all_missed(&self) -> u64 {
+        let of = |kind: Kind| {
+            let label = KindLabel {
+                r#type: kind.as_str(),
+            };
+            self.missed.get_or_create(&label).get()
+        };
+        Kind::ALL.into_iter().map(of).sum()
     }
 
     pub fn reloaded(&self, applied: bool) {

@@ -50,6 +50,17 @@ pub const LISTEN: Setting = Setting {
     is_secret: false,
 };
 
+pub const API_TOKEN: Setting = Setting {
+    name: "API_TOKEN",
+    default: "",
+    expected: "at least 16 visible characters without spaces, or no such line at all",
+    help: &[
+        "Who has it may read: with a token set, every route but /livez, /readyz and the page's own files",
+        "asks for the header \"Authorization: Bearer <token>\". Set one before LISTEN lets other machines in.",
+    ],
+    is_secret: true,
+};
+
 pub const LOG_LEVEL: Setting = Setting {
     name: "LOG_LEVEL",
     default: "info",
@@ -118,6 +129,7 @@ pub const ALL: &[&Setting] = &[
     &SPOOL_MAX_BYTES,
     &TARGETS_PATH,
     &LISTEN,
+    &API_TOKEN,
     &HTTP_CONCURRENCY,
     &LOCATION,
     &LOG_LEVEL,
@@ -131,14 +143,18 @@ pub fn example() -> String {
 
     let mut text = String::from(
         "# Settings of Pingu. Copy this file to .env in the working directory and take away the # before what you change.\n\
-         # What is set in the environment of the process counts more. All values here are the defaults.\n",
+         # What is set in the environment of the process counts more. The values here are the defaults, where there is one.\n",
     );
     for setting in ALL {
         text.push('\n');
         for line in setting.help {
             let _ = writeln!(text, "# {line}");
         }
-        let _ = writeln!(text, "#{}={}", setting.name, setting.default);
+        let value = match setting.default {
+            "" => "put-a-long-random-text-here",
+            default => default,
+        };
+        let _ = writeln!(text, "#{}={value}", setting.name);
     }
     text
 }

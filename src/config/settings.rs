@@ -19,6 +19,7 @@ use super::dotenv::Dotenv;
 use super::problem::quoted;
 use super::setting::{self, Setting};
 use super::slug;
+use secrecy::SecretString;
 
 /// What the operator decides. Valid by construction.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub spool_max_bytes: u64,
     pub targets_path: PathBuf,
     pub listen: SocketAddr,
+    /// What readers of the API have to show; nothing where anyone may read.
+    pub api_token: Option<SecretString>,
     /// A level in lower case, or directives as `EnvFilter` takes them.
     pub log_level: String,
     pub log_format: LogFormat,
@@ -91,6 +94,7 @@ impl Settings {
         });
         let targets_path = reader.take(&setting::TARGETS_PATH, |text| Ok(PathBuf::from(text)));
         let listen = reader.take(&setting::LISTEN, listen);
+        let api_token = reader.take_optional(&setting::API_TOKEN, api_token);
         let log_level = reader.take(&setting::LOG_LEVEL, log_level);
         let log_format = reader.take(&setting::LOG_FORMAT, log_format);
         let location = reader.take(&setting::LOCATION, |text| {
@@ -124,6 +128,7 @@ impl Settings {
                 spool_max_bytes: spool_max_bytes?,
                 targets_path: targets_path?,
                 listen: listen?,
+                api_token,
                 log_level: log_level?,
                 log_format: log_format?,
                 location: location?,
@@ -160,6 +165,16 @@ struct Reader {
 }
 
 impl Reader {
+    /// A setting without a default: nothing where it is not set. What is wrong with it is among the problems.
+    fn take_optional<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl FnOnce(&str) -> Result<T, Option<&'static str>>,
+    ) -> Option<T> {
+        let is_set = self.values.contains_key(setting.name);
+        is_set.then(|| self.take(setting, parse)).flatten()
+    }
+
     /// `parse` fails with what is wrong, where it can say more than that the value is not what is expected.
     fn take<T>(
         &mut self,
@@ -174,8 +189,11 @@ impl Reader {
             None => ("is not UTF-8".to_owned(), None),
             Some(text) if text.trim().is_empty() => (
                 format!(
-                    "is set but empty (without it, {} would count)",
-                    setting.default
+                    "is set but empty{}",
+                    match setting.default {
+                        "" => String::new(),
+                        default => format!(" (without it, {default} would count)"),
+                    }
                 ),
                 None,
             ),
@@ -252,6 +270,16 @@ fn log_level(text: &str) -> Result<String, Option<&'static str>> {
     let directives = directives.join(",");
     EnvFilter::builder().parse(&directives).map_err(|_| None)?;
     Ok(directives)
+}
+
+/// Short enough for a header, long enough not to be guessed.
+fn api_token(text: &str) -> Result<SecretString, Option<&'static str>> {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible && (16..=512).contains(&text.len()) {
+        Ok(SecretString::from(text))
+    } else {
+        Err(None)
+    }
 }
 
 fn log_format(text: &str) -> Result<LogFormat, Option<&'static str>> {

@@ -14,7 +14,8 @@ use pingu::model::{
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
-    Change, Latest, Recorded, ResultQuery, Stats, Status, Store, StoreError, TargetSummary,
+    Change, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status, Store,
+    StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -175,13 +176,16 @@ impl Store for Fake {
         Ok(Vec::new())
     }
 
-    async fn summaries(
-        &self,
-        _: Option<TargetId>,
-        _: Timestamp,
-        _: Timestamp,
-    ) -> Result<Vec<TargetSummary>, StoreError> {
+    async fn figures(&self, _: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn roll_up(&self, _: Stale, _: Vec<Figures>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -143,7 +143,7 @@ async fn record(
             "storing it panicked; the log has the details".to_owned()
         )),
         Ok(Ok(Ok(recorded))) => Ok(Ok(recorded)),
-        Ok(Ok(Err(StoreError::Fault(error)))) => Ok(Err(error)),
+        Ok(Ok(Err(StoreError::Fault(error) | StoreError::Conflict(error)))) => Ok(Err(error)),
         Ok(Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))))) => {
             Err(Refusal::Away(error.to_string()))
         }

@@ -26,7 +26,8 @@ pub const fn outcome_code(outcome: Outcome) -> i64 {
     }
 }
 
-fn outcome(verdict_key: i64) -> Result<Outcome, StoreError> {
+/// The outcome of a code, or of a verdict's key.
+pub fn outcome(verdict_key: i64) -> Result<Outcome, StoreError> {
     match verdict_key % 4 {
         1 => Ok(Outcome::Up),
         2 => Ok(Outcome::Down),
