@@ -268,19 +268,23 @@ impl Bench {
     }
 
     async fn start(folder: TempDir, max_bytes: u64, store: &Arc<Fake>) -> Self {
+        Self::paced(folder, max_bytes, store, PACE).await
+    }
+
+    async fn paced(folder: TempDir, max_bytes: u64, store: &Arc<Fake>, pace: Pace) -> Self {
         let place = place(&folder, max_bytes);
-        let metrics = Metrics::new();
         let spool = open(&place).await;
-        Self::with(folder, place, Some(spool), metrics, store)
+        Self::with(folder, place, Some(spool), store, pace)
     }
 
     fn with(
         folder: TempDir,
         place: Place,
         spool: Option<Spool>,
-        metrics: Arc<Metrics>,
         store: &Arc<Fake>,
+        pace: Pace,
     ) -> Self {
+        let metrics = Metrics::new();
         let (results, received) = mpsc::channel(1000);
         let max_bytes = place.max_bytes;
         let recorder = Recorder {
@@ -288,7 +292,7 @@ impl Bench {
             metrics: Arc::clone(&metrics),
             place,
             spool,
-            pace: PACE,
+            pace,
         };
         Self {
             folder,
@@ -452,6 +456,25 @@ async fn a_database_that_never_answers_is_noticed_when_it_does_again() {
     bench.until_all_is_stored().await;
     assert_eq!(bench.metrics.stored.get(), 600);
     bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_for_long_is_on_disk_already() {
+    let store = Fake::new(Mood::Silent);
+    let patient = Pace {
+        deadline: Duration::from_secs(3600),
+        ..PACE
+    };
+    let folder = TempDir::new().unwrap();
+    let mut bench = Bench::paced(folder, 1 << 30, &store, patient).await;
+    bench.send(0..500).await;
+    bench
+        .until("the results to be spooled", |it| it.spooled() == 500)
+        .await;
+    assert_eq!(bench.metrics.flush_failures.get(), 0, "it may yet answer");
+    bench.crash().await;
+    let found = on_disk(&place(&bench.folder, bench.max_bytes)).await;
+    assert_eq!(found, (0..500).map(key).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -692,7 +715,7 @@ async fn without_a_spool_memory_keeps_results_until_there_is_one() {
     let error = place.open().unwrap_err();
     assert!(matches!(error, SpoolError::Unavailable(_)), "{error}");
     let later = folder.path().join("later");
-    let mut bench = Bench::with(folder, place, None, Metrics::new(), &store);
+    let mut bench = Bench::with(folder, place, None, &store, PACE);
     bench.send(0..205_000).await;
     bench
         .until("memory to be full", |it| it.dropped() == 5000)
