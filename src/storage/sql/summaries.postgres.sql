@@ -13,11 +13,11 @@ LEFT JOIN (
            count(latency_us) FILTER (WHERE verdict_key % 4 <> 3) AS latencies
     FROM results
     WHERE ts >= $2 AND ts < $3
-      AND ($1 IS NULL OR series_key = ANY (
+      AND ($1::uuid IS NULL OR series_key = ANY (
           ARRAY(SELECT own.key FROM series AS own JOIN targets AS whose ON whose.key = own.target_key WHERE whose.id = $1)
       ))
     GROUP BY series_key
 ) AS r ON r.series_key = s.key
-WHERE CASE WHEN $1 IS NULL THEN t.enabled ELSE t.id = $1 END
+WHERE CASE WHEN $1::uuid IS NULL THEN t.enabled ELSE t.id = $1 END
 GROUP BY t.key, t.id, t.name
 ORDER BY t.name, t.key
