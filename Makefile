@@ -40,10 +40,12 @@ logs: ## follow the log of what make up started
 test: test-tools ## run every test
 	$(CARGO) test --workspace --locked
 
-# Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools.
+# Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools. Debian keeps
+# the server's programs out of the PATH; TEST_DATABASE_URL does not replace them, as some tests stop their server.
 test-tools:
-	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux; do \
+	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux pgbouncer:pgbouncer; do \
 		command -v $${tool%%:*} >/dev/null 2>&1 || missing="$$missing $${tool##*:}"; done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 			apt-get update -qq && apt-get install -y -qq $$missing; \

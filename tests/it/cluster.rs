@@ -70,16 +70,16 @@ pub fn database() -> Database {
                 (Some(cluster), admin)
             }
         });
-    Database::create(&SHARED.1)
+    Database::create(&SHARED.1, "UTF8")
 }
 
 impl Database {
-    pub fn create(admin: &str) -> Self {
+    pub fn create(admin: &str, encoding: &str) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("pingu_test_{}_{number}", std::process::id());
         sql(
             admin,
-            &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
+            &format!("CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0"),
         );
         let (server, query) = admin.split_once('?').unwrap_or((admin, ""));
         let (server, _) = server.rsplit_once('/').expect("a URL with a database");
@@ -93,6 +93,15 @@ impl Database {
             url: format!("{server}/{name}{query}"),
             name,
         }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A database of the same server.
+    pub fn admin(&self) -> &str {
+        &self.admin
     }
 
     /// The first column of what a statement gives.
@@ -227,12 +236,12 @@ impl Cluster {
         assert!(status.success() || name == "CONT", "sending {name}");
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// By the socket, where no password is asked for.
@@ -252,7 +261,7 @@ impl Cluster {
     }
 
     pub fn database(&self) -> Database {
-        Database::create(&self.socket_url("postgres"))
+        Database::create(&self.socket_url("postgres"), "UTF8")
     }
 
     fn log(&self) -> String {
@@ -288,7 +297,7 @@ fn is_root() -> bool {
 }
 
 /// A command of an ordinary user, in a folder that this user may enter.
-fn ordinary(program: &Path) -> Command {
+pub fn ordinary(program: &Path) -> Command {
     let mut command = Command::new(program);
     if is_root() {
         let id = ORDINARY_USER.to_string();

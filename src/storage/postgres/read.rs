@@ -136,7 +136,21 @@ pub async fn latest_by_target(session: &mut Session) -> Result<Vec<Latest>, Fail
             since: instant(row, 14)?,
         })
     };
-    rows.iter().map(read).collect()
+    let latest: Result<Vec<Latest>, Failed> = rows.iter().map(read).collect();
+    let mut latest = latest?;
+    // here rather than on the server, for which this would be a quarter of the work
+    latest.sort_unstable_by(|a, b| {
+        let of_target =
+            |it: &Latest| (it.stored.result.target, it.stored.result.slot, it.stored.id);
+        of_target(b).cmp(&of_target(a))
+    });
+    // of several locations, the one whose slot is the latest
+    latest.dedup_by_key(|it| it.stored.result.target);
+    latest.sort_unstable_by(|a, b| {
+        let newest_first = b.stored.result.slot.cmp(&a.stored.result.slot);
+        newest_first.then_with(|| a.stored.target_name.cmp(&b.stored.target_name))
+    });
+    Ok(latest)
 }
 
 pub async fn stats(session: &mut Session) -> Result<Stats, Failed> {

@@ -68,15 +68,15 @@ async fn version(session: &mut Session) -> Result<Option<i32>, Failed> {
     let rows = session
         .query(include_str!("../sql/schema_find.postgres.sql"), &[])
         .await?;
-    let row = one(&rows)?;
-    let foreign: Vec<String> = column(row, 1)?;
-    if !column::<bool>(row, 0)? {
-        if foreign.is_empty() {
+    let tables: Result<Vec<String>, _> = rows.iter().map(|row| column(row, 0)).collect();
+    let tables = tables?;
+    if !tables.iter().any(|name| name == "pingu_schema") {
+        if tables.is_empty() {
             return Ok(None);
         }
         return Err(unusable(format!(
             "holds tables of another program ({}); choose another database in DATABASE_URL",
-            foreign.join(", ")
+            tables.join(", ")
         )));
     }
     let rows = session

@@ -6,7 +6,7 @@ newest AS (
     INSERT INTO target_state AS s (ts, id, since, series_key, lag_us, latency_us, verdict_key, detail)
     SELECT n.ts, base + n.number, n.began, n.series_key, n.lag_us, n.latency_us, n.verdict_key, n.detail::json
     FROM numbers,
-        unnest($9, $10, $11, $12, $13, $14, $15, $16)
+        unnest($9::timestamptz[], $10::int4[], $11::timestamptz[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::text[])
             AS n (ts, number, began, series_key, lag_us, latency_us, verdict_key, detail)
     ON CONFLICT (series_key) DO UPDATE SET
         ts = excluded.ts,
@@ -24,11 +24,12 @@ newest AS (
 -- $18 are the buckets of five minutes whose roll-ups do not agree any more.
 marked AS (
     INSERT INTO stale AS s (width, bucket, marks)
-    SELECT 300, bucket, 1 FROM unnest($18) AS bucket
+    SELECT 300, bucket, 1 FROM unnest($18::timestamptz[]) AS bucket
     ON CONFLICT (width, bucket) DO UPDATE SET marks = s.marks + 1
 )
 INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)
 SELECT r.ts, base + r.number, r.series_key, r.lag_us, r.latency_us, r.verdict_key, r.detail::json
 FROM numbers,
-    unnest($2, $3, $4, $5, $6, $7, $8) AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
+    unnest($2::timestamptz[], $3::int4[], $4::int4[], $5::int4[], $6::int4[], $7::int4[], $8::text[])
+        AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
 ON CONFLICT DO NOTHING

@@ -3,7 +3,7 @@ SELECT r.ts, r.id, r.lag_us, r.latency_us, r.detail::text,
        v.key, v.slow, v.reason, v.status_code, v.resolved_ip, v.error, r.series_key
 FROM (
     SELECT w.*
-    FROM unnest($1) AS s (key)
+    FROM unnest($1::int4[]) AS s (key)
     CROSS JOIN LATERAL (
         SELECT *
         FROM results

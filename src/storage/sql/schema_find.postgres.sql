@@ -1,7 +1,6 @@
--- Whether the schema is Pingu's, and which tables of the same names are there already.
-SELECT to_regclass('pingu_schema') IS NOT NULL,
-       ARRAY(
-           SELECT name
-           FROM unnest(ARRAY['targets', 'locations', 'series', 'verdicts', 'results', 'target_state', 'counters']) AS name
-           WHERE to_regclass(name) IS NOT NULL
-       )
+-- Which of Pingu's tables are there. Read from the catalogue itself: to_regclass may remember that there was none before the lock.
+SELECT relname
+FROM pg_class
+WHERE relname IN ('pingu_schema', 'targets', 'locations', 'series', 'verdicts', 'results', 'target_state', 'counters')
+  AND pg_table_is_visible(oid)
+ORDER BY relname

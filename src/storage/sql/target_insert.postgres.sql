@@ -2,5 +2,6 @@ INSERT INTO targets (id, slug, name, present, enabled, interval_us, timeout_us, 
                      type, host, url, spec, created_at, updated_at)
 SELECT id, slug, name, true, enabled, interval_us, timeout_us, slow_after_us, group_name, tags::json, description,
        type, host, url, spec::json, $15, $15
-FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::int8[], $6::int8[], $7::int8[], $8::text[], $9::text[],
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
     AS d (id, slug, name, enabled, interval_us, timeout_us, slow_after_us, group_name, tags, description, type, host, url, spec)

@@ -3,6 +3,7 @@ UPDATE targets AS t SET
     slug = coalesce(d.slug, t.slug), name = d.name, present = true, enabled = d.enabled, interval_us = d.interval_us,
     timeout_us = d.timeout_us, slow_after_us = d.slow_after_us, group_name = d.group_name, tags = d.tags::json,
     description = d.description, type = d.type, host = d.host, url = d.url, spec = d.spec::json, updated_at = $15
-FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::int8[], $6::int8[], $7::int8[], $8::text[], $9::text[],
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
     AS d (id, slug, name, enabled, interval_us, timeout_us, slow_after_us, group_name, tags, description, type, host, url, spec)
 WHERE t.id = d.id

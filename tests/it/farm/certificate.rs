@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
@@ -64,6 +65,17 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
+    /// The certificate and its key, as servers read them from files.
+    pub fn pem(&self, certificate: &Certificate) -> (String, String) {
+        let (chain, key) = self.issue(certificate);
+        (pem(&chain[0]), key.serialize_pem())
+    }
+
+    /// The authority's own certificate, as clients read it from a file.
+    pub fn root_pem(&self) -> String {
+        pem(&self.der())
+    }
+
     fn issue(&self, certificate: &Certificate) -> (Vec<CertificateDer<'static>>, KeyPair) {
         let names = match certificate {
             Certificate::For(names) => names.clone(),
@@ -96,4 +108,9 @@ impl Authority {
 
 fn key() -> KeyPair {
     KeyPair::generate().expect("the provider makes keys")
+}
+
+fn pem(der: &CertificateDer<'_>) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }

@@ -4,7 +4,7 @@
 //! Raw bytes throughout: a polite HTTP library could not misbehave. Everything ends when the [`Farm`] is dropped.
 
 mod answer;
-mod certificate;
+pub mod certificate;
 pub mod dns;
 
 use std::future::Future;
