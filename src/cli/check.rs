@@ -69,10 +69,10 @@ fn changes(declared: &[Declared], known: &[Existing]) -> Vec<Change> {
 fn print_changes(settings: &Settings, exists: bool, changes: &[Change], declared: usize) {
     let (database, absent) = match &settings.database {
         DatabaseUrl::Sqlite(path) => (path.display().to_string(), "does not exist yet"),
-        url @ DatabaseUrl::Postgres(_) => (url.to_string(), "has no tables of this version yet"),
+        url @ DatabaseUrl::Postgres(_) => (url.to_string(), "has no tables of this version"),
     };
     if !exists {
-        anstream::println!("  {database} {absent}; the first start creates it with all of them");
+        anstream::println!("  {database} {absent}; the next start creates it with all of them");
         return;
     }
     if changes.is_empty() {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::cluster;
 use crate::pingu::{Answer, Home, Pingu};
 
 const TARGETS: &str = "\
@@ -57,6 +58,20 @@ fn shape(body: &str) -> String {
 #[test]
 fn the_fixed_routes_have_their_shapes() {
     let (_home, pingu) = started();
+    insta::assert_snapshot!("the_fixed_routes_have_their_shapes", shapes(&pingu));
+}
+
+#[test]
+fn the_fixed_routes_have_the_same_shapes_on_postgres() {
+    let database = cluster::database();
+    let home = Home::new(TARGETS);
+    let pingu = Pingu::start(home.command(&[]).env("DATABASE_URL", &database.url));
+    pingu.latest("self");
+    pingu.latest("lo");
+    insta::assert_snapshot!("the_fixed_routes_have_their_shapes", shapes(&pingu));
+}
+
+fn shapes(pingu: &Pingu) -> String {
     let lo = pingu.json("/targets/lo")["id"].as_str().unwrap().to_owned();
     let mut shapes = String::new();
     for path in [
@@ -91,7 +106,7 @@ fn the_fixed_routes_have_their_shapes() {
         )
         .unwrap();
     }
-    insta::assert_snapshot!(shapes);
+    shapes
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! `sslmode` and `sslrootcert` are read here, with libpq's meaning, because the client library knows only some of their values and
 //! would fall back to no encryption for the others. Nothing here prints the URL: it may hold a password.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -22,6 +22,8 @@ const QUIET: Duration = Duration::from_secs(10);
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// Where the server's socket lies if the URL names no host; elsewhere it is asked for on this machine by TCP.
 const SOCKETS: &str = "/var/run/postgresql";
+/// The `sslrootcert` that means what this machine trusts.
+const SYSTEM: &str = "system";
 
 /// A server and everything that is needed to connect to it.
 #[derive(Clone)]
@@ -47,7 +49,9 @@ impl Server {
             };
             config.host(local);
         }
-        let (mode, trust) = options.protection().map_err(unusable)?;
+        let (mode, trust) = options
+            .protection()
+            .map_err(|problem| unusable(problem.to_owned()))?;
         let by_socket = |host: &Host| matches!(host, Host::Unix(_));
         // a socket of this machine has no TLS, and needs none: libpq, too, looks at sslmode for TCP only
         if config.get_hosts().iter().all(by_socket) && config.get_hostaddrs().is_empty() {
@@ -55,7 +59,7 @@ impl Server {
         } else {
             config.ssl_mode(mode);
         }
-        let tls = tls::connector(trust, options.roots.as_deref()).map_err(unusable)?;
+        let tls = tls::connector(trust, options.root_file()).map_err(unusable)?;
         config
             .keepalives_idle(QUIET)
             .keepalives_interval(Duration::from_secs(5))
@@ -84,26 +88,37 @@ impl std::fmt::Debug for Server {
 #[derive(Default)]
 struct TlsOptions {
     mode: Option<String>,
-    roots: Option<PathBuf>,
+    roots: Option<String>,
 }
 
 impl TlsOptions {
-    fn protection(&self) -> Result<(SslMode, Trust), String> {
-        Ok(match self.mode.as_deref().unwrap_or("prefer") {
-            "disable" => (SslMode::Disable, Trust::Anyone),
+    fn protection(&self) -> Result<(SslMode, Trust), &'static str> {
+        let mode = self.mode.as_deref();
+        if self.roots.as_deref() == Some(SYSTEM) {
+            // as in libpq: anybody can have a certificate of some authority
+            return match mode {
+                None | Some("verify-full") => Ok((SslMode::Require, Trust::Host)),
+                Some(_) => Err("sslrootcert=system goes with sslmode=verify-full"),
+            };
+        }
+        match mode.unwrap_or("prefer") {
+            "disable" => Ok((SslMode::Disable, Trust::Anyone)),
             // `allow` would rather not encrypt; where the server can, we do
-            "allow" | "prefer" => (SslMode::Prefer, Trust::Anyone),
-            "require" if self.roots.is_none() => (SslMode::Require, Trust::Anyone),
+            "allow" | "prefer" => Ok((SslMode::Prefer, Trust::Anyone)),
+            "require" if self.roots.is_none() => Ok((SslMode::Require, Trust::Anyone)),
             // a root certificate that is named is meant to be looked at
-            "require" | "verify-ca" => (SslMode::Require, Trust::Issuer),
-            "verify-full" => (SslMode::Require, Trust::Host),
+            "require" | "verify-ca" => Ok((SslMode::Require, Trust::Issuer)),
+            "verify-full" => Ok((SslMode::Require, Trust::Host)),
             _ => {
-                return Err(
-                    "sslmode is one of disable, allow, prefer, require, verify-ca and verify-full"
-                        .to_owned(),
-                );
+                Err("sslmode is one of disable, allow, prefer, require, verify-ca and verify-full")
             }
-        })
+        }
+    }
+
+    /// The file of root certificates; none where those of this machine are meant.
+    fn root_file(&self) -> Option<&Path> {
+        let named = self.roots.as_deref();
+        named.filter(|name| *name != SYSTEM).map(Path::new)
     }
 }
 
@@ -119,11 +134,8 @@ fn take_tls_options(url: &str) -> (String, TlsOptions) {
         let value = || percent_decode_str(value).decode_utf8_lossy().into_owned();
         match name {
             "sslmode" => options.mode = Some(value()),
-            // `system`: what the machine trusts, as without the option
-            "sslrootcert" => {
-                options.roots = Some(value()).filter(|it| it != "system").map(Into::into)
-            }
-            _ if pair.is_empty() => {}
+            "sslrootcert" => options.roots = Some(value()),
+            "" => {}
             _ => others.push(pair),
         }
     }
@@ -180,6 +192,7 @@ mod tests {
             ),
             ("?sslmode=verify-ca", (SslMode::Require, Trust::Issuer)),
             ("?sslmode=verify%2Dfull", (SslMode::Require, Trust::Host)),
+            ("?sslrootcert=system", (SslMode::Require, Trust::Host)),
         ] {
             let (_, options) = take_tls_options(&format!("postgresql://db/x{query}"));
             assert_eq!(options.protection(), Ok(expected), "{query}");
@@ -213,6 +226,7 @@ mod tests {
     fn a_problem_names_the_option_and_no_secret() {
         for (query, word) in [
             ("sslmode=verify_full", "verify-full"),
+            ("sslmode=require&sslrootcert=system", "verify-full"),
             ("sslrootcert=/no/such.pem&sslmode=verify-ca", "/no/such.pem"),
             ("connect_timeout=hunter2", "connect_timeout"),
             ("passwort=hunter2", "passwort"),
