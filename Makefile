@@ -10,7 +10,7 @@ LOG    := $(STATE)/pingu.log
 .PHONY: help run up down logs test test-tools lint fmt typecheck check build clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the program, optimised
 	$(CARGO) build --release --locked
@@ -23,10 +23,11 @@ up: build ## start Pingu in the background
 	@if [ -f $(PID) ] && kill -0 "$$(cat $(PID))" 2>/dev/null; then \
 		echo "Pingu runs already (process $$(cat $(PID))); make logs follows it, make down stops it"; exit 0; fi; \
 	: > $(LOG); nohup $(BINARY) >> $(LOG) 2>&1 & echo $$! > $(PID); \
-	for _ in $$(seq 100); do \
-		if grep -q 'listening url=' $(LOG); then cat $(LOG); exit 0; fi; \
-		kill -0 "$$(cat $(PID))" 2>/dev/null || break; sleep 0.1; \
-	done; cat $(LOG); rm -f $(PID); exit 1
+	for _ in $$(seq 50); do \
+		if grep -q 'listening' $(LOG); then break; fi; \
+		if ! kill -0 "$$(cat $(PID))" 2>/dev/null; then cat $(LOG); rm -f $(PID); exit 1; fi; \
+		sleep 0.1; \
+	done; cat $(LOG); echo "Pingu runs in the background (process $$(cat $(PID))); make logs follows it, make down stops it"
 
 down: ## stop what make up started
 	@if [ -f $(PID) ] && kill "$$(cat $(PID))" 2>/dev/null; then \

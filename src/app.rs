@@ -20,9 +20,14 @@ use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
 use crate::storage::postgres::{self, PostgresStore};
+use crate::storage::recorder::{self, Pace, Recorder};
+use crate::storage::spool::{Place, SpoolError};
 use crate::storage::sqlite::{self, SqliteStore};
-use crate::storage::{Existing, Store, StoreError, recorder};
+use crate::storage::{Existing, Store, StoreError, rollup};
 use crate::sync::Syncer;
+
+/// Descriptors that are never left to probes: sockets, database, and connections of readers.
+const OWN_DESCRIPTORS: usize = 48;
 
 /// Why Pingu could not start, by what its user has to mend.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +36,8 @@ pub enum StartError {
     Targets(#[from] FileError),
     #[error("{0}")]
     Database(#[from] StoreError),
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
     #[error("cannot listen on {address}: {error}; {advice}")]
     Listen {
         address: SocketAddr,
@@ -50,7 +57,7 @@ pub async fn run(
     stop: CancellationToken,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), StartError> {
-    raise_descriptor_limit();
+    let http_at_once = raise_descriptor_limit(settings.http_concurrency);
     let clock = Clock::start();
     let metrics = Metrics::new();
     let (listener, address) = listen(settings.listen).await?;
@@ -58,8 +65,19 @@ pub async fn run(
 
     let (to_recorder, recorded) = mpsc::channel(recorder::BATCH);
     let (to_pipeline, finished) = mpsc::channel(pipeline::QUEUE);
-    let recording = recorder::run(Arc::clone(&store), recorded, Arc::clone(&metrics));
-    let recording = tokio::spawn(recording);
+    let place = Place {
+        path: settings.spool_path.clone(),
+        max_bytes: settings.spool_max_bytes,
+        location: settings.location.clone(),
+    };
+    let recorder = Recorder {
+        store: Arc::clone(&store),
+        metrics: Arc::clone(&metrics),
+        spool: recorder::open_spool(&place)?,
+        place,
+        pace: Pace::default(),
+    };
+    let recording = tokio::spawn(recorder.run(recorded));
     let deciding = tokio::spawn(pipeline::run(finished, to_recorder));
 
     let resolver = Resolver::new();
@@ -67,7 +85,7 @@ pub async fn run(
         clock,
         Arc::clone(&metrics),
         HttpProber::new(resolver.clone(), &Roots::of_this_machine()),
-        settings.http_concurrency,
+        http_at_once,
         to_pipeline,
         |sink| IcmpProber::start(resolver, sink),
     ));
@@ -86,12 +104,16 @@ pub async fn run(
     let watch = config::watch(&settings.targets_path, &loaded, stop.clone());
     let following = tokio::spawn(syncer.follow(watch));
 
+    let rolling = rollup::run(Arc::clone(&store), move || clock.now(), stop.clone());
+    let rolling = tokio::spawn(rolling);
+
     let watched = Arc::downgrade(&scheduler);
     let state = ApiState {
         store: Arc::clone(&store),
         clock,
         metrics: Arc::clone(&metrics),
         started: clock.now(),
+        token: settings.api_token.clone().map(Arc::new),
         alive: Arc::new(move || watched.upgrade().is_some_and(|it| !it.is_stuck())),
     };
     let serving = tokio::spawn(api::serve(
@@ -104,17 +126,26 @@ pub async fn run(
     stop.cancelled().await;
     tracing::info!("stopping: waiting for probes that are under way");
     // in the order of a result's way, so that each part leaves nothing behind for the next
-    let followed = following.await;
     scheduler.stop();
+    following.abort();
     dispatch.finish().await;
     drop((dispatch, scheduler));
-    for ended in [followed, deciding.await, recording.await, serving.await] {
+    for ended in [
+        deciding.await,
+        recording.await,
+        rolling.await,
+        serving.await,
+    ] {
         if let Err(error) = ended {
             tracing::error!(%error, "a part of Pingu ended badly");
         }
     }
     store.close().await;
-    tracing::info!(results_stored = metrics.stored.get(), "stopped");
+    tracing::info!(
+        results_produced = metrics.all_produced(),
+        results_stored = metrics.stored.get(),
+        "stopped"
+    );
     Ok(())
 }
 
@@ -135,7 +166,8 @@ async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
 }
 
 /// Lets this process have as many descriptors as its user may: a probe over HTTP can take several while it tries addresses.
-fn raise_descriptor_limit() {
+/// Says how many HTTP probes then fit beside everything else, `wanted` at the most.
+fn raise_descriptor_limit(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -144,6 +176,19 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
+    let descriptors = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
+    let fitting = (descriptors.saturating_sub(OWN_DESCRIPTORS) / 2).max(1);
+    if fitting < wanted {
+        tracing::warn!(
+            descriptors,
+            "HTTP_CONCURRENCY is {wanted}, but so few open files are allowed (ulimit -n) that {fitting} probes at once are safe"
+        );
+    }
+    fitting.min(wanted)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -32,6 +32,12 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         self.origin.saturating_add(steady())
     }
+
+    /// How far the wall clock is from this one, in either direction: what it stepped by since the start.
+    pub fn off_by(&self) -> Duration {
+        let wall = Self::start().origin;
+        wall.since(self.origin).max(self.origin.since(wall))
+    }
 }
 
 fn steady() -> Duration {

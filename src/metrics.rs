@@ -20,12 +20,20 @@ pub struct Metrics {
     registry: Registry,
     /// Results by outcome, as the pipeline saw them.
     pub produced: Family<OutcomeLabel, Counter>,
+    /// Results that lay in the spool when this process opened it.
+    pub recovered: Counter,
     pub stored: Counter,
     pub duplicate: Counter,
     pub quarantined: Counter,
-    pub dropped: Counter,
-    /// Results that wait to be stored.
+    pub dropped: Family<DroppedLabel, Counter>,
+    /// Results in memory that wait to be stored.
     pub waiting: Gauge,
+    /// Results in the spool that wait to be stored.
+    pub spooled: Gauge,
+    /// What the spool takes on disk.
+    pub spool_bytes: Gauge,
+    /// The slot at which the oldest part of the spool begins; 0 while it is empty.
+    pub spool_oldest: Gauge<f64, AtomicU64>,
     pub flush_failures: Counter,
     /// Slots whose probe was never started.
     pub missed: Family<KindLabel, Counter>,
@@ -43,6 +51,46 @@ pub struct Metrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DroppedLabel {
+    reason: &'static str,
+}
+
+/// Why a result was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// The pipeline did not keep up with the probes.
+    QueueFull,
+    /// The spool took no more, and neither did memory.
+    MemoryFull,
+    /// It was the oldest in a full spool.
+    SpoolFull,
+    /// The spool's file no longer held it.
+    SpoolLost,
+    /// Pingu ended with neither database nor spool to take it.
+    Shutdown,
+}
+
+impl Dropped {
+    pub const ALL: [Self; 5] = [
+        Self::QueueFull,
+        Self::MemoryFull,
+        Self::SpoolFull,
+        Self::SpoolLost,
+        Self::Shutdown,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::MemoryFull => "memory_full",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolLost => "spool_lost",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,13 +112,17 @@ const LAG_SECONDS: [f64; 16] = [
 impl Metrics {
     pub fn new() -> Arc<Self> {
         let mut metrics = Self {
-            registry: Registry::with_prefix("pingu"),
+            registry: Registry::default(),
             produced: Family::default(),
+            recovered: Counter::default(),
             stored: Counter::default(),
             duplicate: Counter::default(),
             quarantined: Counter::default(),
-            dropped: Counter::default(),
+            dropped: Family::default(),
             waiting: Gauge::default(),
+            spooled: Gauge::default(),
+            spool_bytes: Gauge::default(),
+            spool_oldest: Gauge::default(),
             flush_failures: Counter::default(),
             missed: Family::default(),
             lag: Histogram::new(LAG_SECONDS),
@@ -80,17 +132,31 @@ impl Metrics {
             config_valid: Gauge::default(),
             config_time: Gauge::default(),
         };
-        metrics.register();
+        let mut registry = Registry::with_prefix("pingu");
+        metrics.register_results(&mut registry);
+        metrics.register_rest(&mut registry);
+        metrics.registry = registry;
+        for reason in Dropped::ALL {
+            // a reason that never occurred shows as zero
+            metrics.dropped(reason, 0);
+        }
+        // a count of zero is a figure too: alerts need it before the first miss
+        metrics.all_missed();
+        metrics.all_produced();
         Arc::new(metrics)
     }
 
-    fn register(&mut self) {
-        let mut registry = std::mem::replace(&mut self.registry, Registry::with_prefix("pingu"));
-        let r = &mut registry;
+    /// What becomes of results. At rest: produced + recovered = stored + duplicate + quarantined + dropped + spooled + waiting.
+    fn register_results(&self, r: &mut Registry) {
         r.register(
             "results_produced",
-            "Results that probes handed over",
+            "Results that probes handed over; with recovered, the sum of stored, duplicate, quarantined, dropped, spooled and waiting",
             self.produced.clone(),
+        );
+        r.register(
+            "results_recovered",
+            "Results of an earlier process that were found in the spool when this one opened it",
+            self.recovered.clone(),
         );
         r.register(
             "results_stored",
@@ -104,24 +170,44 @@ impl Metrics {
         );
         r.register(
             "results_quarantined",
-            "Results that the database cannot take",
+            "Results that the database cannot take; the newest are kept in the spool file",
             self.quarantined.clone(),
         );
         r.register(
             "results_dropped",
-            "Results given up because too many waited",
+            "Results given up, by the reason",
             self.dropped.clone(),
         );
         r.register(
             "results_waiting",
-            "Results that wait to be stored",
+            "Results in memory that wait to be stored",
             self.waiting.clone(),
+        );
+        r.register(
+            "results_spooled",
+            "Results in the spool that wait to be stored",
+            self.spooled.clone(),
+        );
+        r.register_with_unit(
+            "spool",
+            "What the spool takes on disk",
+            Unit::Bytes,
+            self.spool_bytes.clone(),
+        );
+        r.register_with_unit(
+            "spool_oldest_timestamp",
+            "The slot at which the oldest part of the spool begins; 0 while it is empty",
+            Unit::Seconds,
+            self.spool_oldest.clone(),
         );
         r.register(
             "flush_failures",
             "Batches that the database did not take",
             self.flush_failures.clone(),
         );
+    }
+
+    fn register_rest(&self, r: &mut Registry) {
         r.register(
             "slots_missed",
             "Slots whose probe could not be started in time",
@@ -159,7 +245,6 @@ impl Metrics {
             Unit::Seconds,
             self.config_time.clone(),
         );
-        self.registry = registry;
     }
 
     pub fn produced(&self, result: &ProbeResult) {
@@ -173,12 +258,46 @@ impl Metrics {
         })
     }
 
+    pub fn dropped(&self, reason: Dropped, results: u64) {
+        self.dropped
+            .get_or_create(&DroppedLabel {
+                reason: reason.as_str(),
+            })
+            .inc_by(results);
+    }
+
+    /// Results given up so far, for whatever reason.
+    pub fn dropped_in_all(&self) -> u64 {
+        let counted = |reason: Dropped| {
+            let reason = reason.as_str();
+            self.dropped.get_or_create(&DroppedLabel { reason }).get()
+        };
+        Dropped::ALL.into_iter().map(counted).sum()
+    }
+
     pub fn missed(&self, kind: Kind, slots: u64) {
         self.missed
             .get_or_create(&KindLabel {
                 r#type: kind.as_str(),
             })
             .inc_by(slots);
+    }
+
+    /// Results of every outcome.
+    pub fn all_produced(&self) -> u64 {
+        let outcomes = [Outcome::Up, Outcome::Down, Outcome::Unknown];
+        outcomes.iter().map(|it| self.outcome(*it).get()).sum()
+    }
+
+    /// Missed slots of every type.
+    pub fn all_missed(&self) -> u64 {
+        let of = |kind: Kind| {
+            let label = KindLabel {
+                r#type: kind.as_str(),
+            };
+            self.missed.get_or_create(&label).get()
+        };
+        Kind::ALL.into_iter().map(of).sum()
     }
 
     pub fn reloaded(&self, applied: bool) {

@@ -25,15 +25,17 @@ pub fn router() -> Router {
 
 async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
+    if is_data(path) && pingu_web::asset(path).is_none() {
+        return ApiError::of_status(StatusCode::NOT_FOUND).into_response();
+    }
     if method != Method::GET && method != Method::HEAD {
         let refused = ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED);
         return ([(ALLOW, "GET, HEAD")], refused).into_response();
     }
-    match pingu_web::asset(path) {
-        Some(asset) => answer(asset, &headers),
-        None if is_data(path) => ApiError::of_status(StatusCode::NOT_FOUND).into_response(),
-        None => answer(pingu_web::index(), &headers),
-    }
+    answer(
+        pingu_web::asset(path).unwrap_or_else(pingu_web::index),
+        &headers,
+    )
 }
 
 /// Paths under which a page would only hide a slip.

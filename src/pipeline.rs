@@ -3,7 +3,7 @@
 //! Results come from the probes, are logged where a person would want to know, and go on to storage. Nothing here waits for a
 //! database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio::sync::mpsc;
 
@@ -28,30 +28,44 @@ pub async fn run(mut finished: mpsc::Receiver<Finished>, recorder: mpsc::Sender<
     }
 }
 
-/// The last outcome of every target, so that a change is told once.
+/// How every target was last found, so that a change is told once.
 #[derive(Debug, Default)]
-struct Outcomes(HashMap<TargetId, Outcome>);
+struct Outcomes {
+    last: HashMap<TargetId, Outcome>,
+    /// Slow or lossy, though up.
+    impaired: HashSet<TargetId>,
+}
 
 impl Outcomes {
     fn log(&mut self, target: &Target, result: &ProbeResult) {
         let name = target.spec.name.as_str();
         let latency_ms = || {
-            let latency = result.observation.measurement.latency;
-            latency.map(|latency| latency.as_secs_f64() * 1000.0)
+            let latency = result.observation.measurement.latency.unwrap_or_default();
+            latency.as_micros() as f64 / 1000.0
         };
-        if result.slow || result.lossy() {
-            tracing::info!(target_name = name, latency_ms = ?latency_ms(), slow = result.slow, lossy = result.lossy(), "slow or lossy answer");
+        let impaired = result.slow || result.lossy();
+        if impaired && self.impaired.insert(target.id) {
+            tracing::info!(
+                target_name = name,
+                latency_ms = latency_ms(),
+                slow = result.slow,
+                lossy = result.lossy(),
+                "slow or lossy answer"
+            );
         }
-        let before = self.0.insert(target.id, result.outcome());
+        if !impaired {
+            self.impaired.remove(&target.id);
+        }
+        let before = self.last.insert(target.id, result.outcome());
         if before == Some(result.outcome()) {
             return;
         }
         match (before, result.observation.verdict.failure()) {
             (None, None) => {
-                tracing::debug!(target_name = name, latency_ms = ?latency_ms(), "up");
+                tracing::debug!(target_name = name, latency_ms = latency_ms(), "up");
             }
             (Some(_), None) => {
-                tracing::info!(target_name = name, latency_ms = ?latency_ms(), "up again");
+                tracing::info!(target_name = name, latency_ms = latency_ms(), "up again");
             }
             (_, Some(failure)) => {
                 tracing::warn!(target_name = name, outcome = %result.outcome(), reason = %failure.reason, error = %failure.error, "not up");

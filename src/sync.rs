@@ -56,6 +56,11 @@ impl Syncer {
                     }
                     match self.apply(&loaded).await {
                         Ok(()) => reloads.recv().await,
+                        Err(error) if !matches!(error, StoreError::Unavailable(_)) => {
+                            self.metrics.reloaded(false);
+                            tracing::error!(%error, "the targets file was not applied, the last good one stays in use");
+                            reloads.recv().await
+                        }
                         Err(error) => {
                             tracing::error!(%error, "the targets file changed but cannot be applied yet; trying again");
                             // a newer file, if one comes meanwhile, takes this one's place

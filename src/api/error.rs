@@ -87,7 +87,7 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(%error, "a request found the database unavailable");
                 Self::unavailable("the database is unavailable; try again later")
             }
-            StoreError::Unusable(_) | StoreError::Fault(_) => {
+            StoreError::Unusable(_) | StoreError::Conflict(_) | StoreError::Fault(_) => {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }

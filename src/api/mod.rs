@@ -3,12 +3,14 @@
 //! The routes that Pingu always had live at the root and under `/api/v1`; everything newer lives under `/api/v1` only. Reading never
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
+mod auth;
 mod error;
 mod health;
 mod openapi;
 mod process;
 mod query;
 mod results;
+mod series;
 mod serve;
 mod summary;
 mod targets;
@@ -20,8 +22,9 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -51,6 +54,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// When this process started: results cannot be older than it is.
     pub started: Timestamp,
+    /// What readers have to show; nothing where anyone may read.
+    pub token: Option<Arc<SecretString>>,
     /// Whether the scheduler looks at its timetable.
     pub alive: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -74,6 +79,11 @@ fn fixed() -> OpenApiRouter<ApiState> {
         .routes(routes!(summary::one))
 }
 
+/// What came later: under `/api/v1` only, so that no address of a page collides with it.
+fn added() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(series::of_target))
+}
+
 /// What an operator or another program asks of the process itself.
 fn process() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -87,11 +97,12 @@ fn process() -> OpenApiRouter<ApiState> {
 pub fn router(state: ApiState, pages: Router) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .merge(fixed())
-        .nest("/api/v1", fixed())
+        .nest("/api/v1", fixed().merge(added()))
         .merge(process())
         .split_for_parts();
     routes
         .merge(openapi::pages(document))
+        .layer(from_fn_with_state(state.clone(), auth::require_token))
         .fallback_service(pages)
         .layer(from_fn(bounded_target))
         .layer(TimeoutLayer::with_status_code(

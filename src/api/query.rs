@@ -16,6 +16,9 @@ use crate::storage::Status;
 /// How many items a list has when nobody says, and at the most.
 pub const DEFAULT_LIMIT: usize = 200;
 pub const MAX_LIMIT: usize = 1000;
+/// How many buckets a series has when nobody says, and at the most.
+pub const DEFAULT_POINTS: usize = 300;
+pub const MAX_POINTS: usize = 1000;
 
 /// The query string as it came.
 #[derive(Debug)]
@@ -49,8 +52,11 @@ impl Parameters {
         let Some(text) = self.0.get(name) else {
             return Ok(None);
         };
-        // an unescaped + of an offset arrives as a space
-        let text = text.replace(' ', "+");
+        // an unescaped + of an offset arrives as a space; one between date and time is a space
+        let text = match text.rfind(' ') {
+            Some(at) if at > "2026-02-23 ".len() => format!("{}+{}", &text[..at], &text[at + 1..]),
+            _ => text.clone(),
+        };
         let parsed = Timestamp::from_str(&text).map(Some);
         parsed.map_err(|error| {
             ApiError::bad_request("invalid_time", format!("invalid {name}: {error}"))
@@ -58,23 +64,32 @@ impl Parameters {
     }
 
     pub fn limit(&self) -> Result<usize, ApiError> {
-        let Some(text) = self.0.get("limit") else {
-            return Ok(DEFAULT_LIMIT);
+        let limit = self.count("limit", "invalid_limit", DEFAULT_LIMIT)?;
+        Ok(limit.min(MAX_LIMIT))
+    }
+
+    pub fn points(&self) -> Result<usize, ApiError> {
+        let points = self.count("points", "invalid_points", DEFAULT_POINTS)?;
+        Ok(points.min(MAX_POINTS))
+    }
+
+    /// A whole number above zero.
+    fn count(&self, name: &str, code: &'static str, default: usize) -> Result<usize, ApiError> {
+        let Some(text) = self.0.get(name) else {
+            return Ok(default);
         };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         // a number beyond what fits is above the maximum like any other
-        let limit = if digits {
-            text.parse().unwrap_or(MAX_LIMIT)
+        let count = if digits {
+            text.parse().unwrap_or(usize::MAX)
         } else {
             0
         };
-        if limit == 0 {
-            return Err(ApiError::bad_request(
-                "invalid_limit",
-                format!("invalid limit, expected a whole number from 1 to {MAX_LIMIT}"),
-            ));
+        if count == 0 {
+            let message = format!("invalid {name}, expected a whole number from 1 to 1000");
+            return Err(ApiError::bad_request(code, message));
         }
-        Ok(limit.min(MAX_LIMIT))
+        Ok(count)
     }
 
     pub fn window(&self) -> Result<Window, ApiError> {
@@ -151,9 +166,19 @@ mod tests {
 
     #[test]
     fn an_unescaped_offset_is_understood() {
-        let (since, _) = parameters(&[("since", "2026-02-23T01:00:00 01:00")])
-            .span()
-            .unwrap();
-        assert_eq!(since.unwrap().to_string(), "2026-02-23T00:00:00.000000Z");
+        for text in [
+            "2026-02-23T01:00:00 01:00",
+            "2026-02-23 01:00:00 01:00",
+            "2026-02-23 01:00:00+01:00",
+            "2026-02-23 00:00:00Z",
+        ] {
+            let (since, _) = parameters(&[("since", text)]).span().unwrap();
+            let since = since.map(|since| since.to_string());
+            assert_eq!(
+                since.as_deref(),
+                Some("2026-02-23T00:00:00.000000Z"),
+                "{text}"
+            );
+        }
     }
 }

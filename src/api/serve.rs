@@ -8,12 +8,17 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at once; further ones wait in the kernel's queue.
+/// Connections at once, and the most of the descriptors that they may take; further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 4096;
+const SHARE_OF_DESCRIPTORS: usize = 4;
+/// How long an answer may lie unread: a client that does not take it is gone, or wants to keep us busy (`TCP_USER_TIMEOUT` in tcp(7)).
+const UNREAD_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a client may take to send its headers, and how long an idle connection stays.
 const HEADER_DEADLINE: Duration = Duration::from_secs(15);
 /// Room for the request line and headers.
@@ -25,7 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, then finishes what is under way.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let fitting = usize::try_from(descriptors).unwrap_or(usize::MAX) / SHARE_OF_DESCRIPTORS;
+    let permits = Arc::new(Semaphore::new(fitting.clamp(1, CONNECTIONS)));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = async {
@@ -44,7 +51,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 continue;
             }
         };
-        if let Err(error) = stream.set_nodelay(true) {
+        let options = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE)));
+        if let Err(error) = options {
             tracing::debug!(%error, "a connection ended before it began");
             continue;
         }

@@ -1,5 +1,7 @@
 //! `/summary`: the figures of a window that ends now.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -9,7 +11,8 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::storage::TargetSummary;
+use crate::model::{Summary, Target, TargetId, Window};
+use crate::storage::{Status, history};
 
 /// Figures of every enabled target.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +37,16 @@ pub struct SummaryItem {
     total_probes: u64,
     /// Results that say nothing of the target, because the prober itself was at fault.
     unknown_probes: u64,
+    /// Failed packets among those sent, or failed probes where a probe is not made of packets.
+    loss_percent: Option<f64>,
+    min_latency_ms: Option<f64>,
+    /// Half of the answers were not slower; within one percent, as p95 and p99.
+    p50_latency_ms: Option<f64>,
+    p95_latency_ms: Option<f64>,
+    p99_latency_ms: Option<f64>,
+    max_latency_ms: Option<f64>,
+    /// The mean difference of latencies that follow one another.
+    jitter_ms: Option<f64>,
 }
 
 /// Figures of one target and the window that they are of.
@@ -56,12 +69,15 @@ pub async fn all(
     parameters: Parameters,
 ) -> Result<Json<SummaryList>, ApiError> {
     let window = parameters.window()?;
-    let now = state.clock.now();
-    let since = now.saturating_sub(window.length());
-    let summaries = state.store.summaries(None, since, now).await?;
+    let mut summaries = summaries(&state, None, &window).await?;
+    let targets = state.store.targets(Status::Enabled).await?;
+    let items = targets.into_iter().map(|target| {
+        let summary = summaries.remove(&target.id).unwrap_or_default();
+        SummaryItem::new(target, &summary)
+    });
     Ok(Json(SummaryList {
         window: window.to_string(),
-        items: summaries.into_iter().map(SummaryItem::from).collect(),
+        items: items.collect(),
     }))
 }
 
@@ -83,38 +99,60 @@ pub async fn one(
     Named(target): Named,
 ) -> Result<Json<WindowedSummary>, ApiError> {
     let window = parameters.window()?;
-    let now = state.clock.now();
-    let since = now.saturating_sub(window.length());
-    let summaries = state.store.summaries(Some(target.id), since, now).await?;
-    let summary = summaries.into_iter().next().ok_or_else(|| {
-        // it was there a moment ago, and targets are never deleted
-        ApiError::internal()
-    })?;
+    let mut summaries = summaries(&state, Some(target.id), &window).await?;
+    let summary = summaries.remove(&target.id).unwrap_or_default();
     Ok(Json(WindowedSummary {
         window: window.to_string(),
-        figures: summary.into(),
+        figures: SummaryItem::new(target, &summary),
     }))
 }
 
-impl From<TargetSummary> for SummaryItem {
-    fn from(of: TargetSummary) -> Self {
-        let summary = of.summary;
+async fn summaries(
+    state: &ApiState,
+    target: Option<TargetId>,
+    window: &Window,
+) -> Result<HashMap<TargetId, Summary>, ApiError> {
+    let now = state.clock.now();
+    let since = now.saturating_sub(window.length());
+    Ok(history::summaries(state.store.as_ref(), target, since, now).await?)
+}
+
+impl SummaryItem {
+    fn new(target: Target, summary: &Summary) -> Self {
+        let latency = &summary.latency;
+        let answered = latency.count() > 0;
+        let quantile = |q| latency.quantile(q).map(millis);
         Self {
-            target_id: of.target.0,
-            target_name: of.name,
-            uptime_percent: summary.uptime_percent().map(percent),
-            avg_latency_ms: summary
-                .avg_latency_ms()
-                .map(|ms| (ms * 1000.0).round() / 1000.0),
+            target_id: target.id.0,
+            target_name: target.spec.name,
+            uptime_percent: uptime_percent(summary),
+            avg_latency_ms: latency.mean().map(millis),
             total_probes: summary.total,
             unknown_probes: summary.unknown,
+            loss_percent: summary.loss_percent().map(rounded),
+            min_latency_ms: answered.then(|| millis(latency.min as f64)),
+            p50_latency_ms: quantile(0.5),
+            p95_latency_ms: quantile(0.95),
+            p99_latency_ms: quantile(0.99),
+            max_latency_ms: answered.then(|| millis(latency.max as f64)),
+            jitter_ms: summary.jitter.value().map(millis),
         }
     }
 }
 
+/// Microseconds as milliseconds with three decimals.
+fn millis(micros: f64) -> f64 {
+    micros.round() / 1000.0
+}
+
+fn rounded(percent: f64) -> f64 {
+    (percent * 10_000.0).round() / 10_000.0
+}
+
 /// Four decimals, rounded down: 100 means that nothing failed.
-fn percent(exact: f64) -> f64 {
-    (exact * 10_000.0).floor() / 10_000.0
+fn uptime_percent(summary: &Summary) -> Option<f64> {
+    let judged = summary.total - summary.unknown;
+    (judged > 0).then(|| (summary.up * 1_000_000 / judged) as f64 / 10_000.0)
 }
 
 #[cfg(test)]
@@ -123,8 +161,19 @@ mod tests {
 
     #[test]
     fn a_hundred_percent_is_never_reached_by_rounding() {
-        assert!((percent(100.0) - 100.0).abs() < f64::EPSILON);
-        assert!(percent(99.999_999) < 100.0);
-        assert!((percent(200.0 / 3.0) - 66.6666).abs() < 1e-9);
+        let percent = |up: u64, judged: u64| {
+            let summary = Summary {
+                total: judged + 3,
+                up,
+                unknown: 3,
+                ..Summary::default()
+            };
+            uptime_percent(&summary).map(|percent| percent.to_string())
+        };
+        assert_eq!(percent(10, 10).as_deref(), Some("100"));
+        assert_eq!(percent(9_999_999, 10_000_000).as_deref(), Some("99.9999"));
+        assert_eq!(percent(2, 3).as_deref(), Some("66.6666"));
+        assert_eq!(percent(57, 10_000).as_deref(), Some("0.57"));
+        assert_eq!(percent(0, 0), None);
     }
 }

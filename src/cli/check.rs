@@ -1,5 +1,6 @@
 //! `pingu check`: is a targets file valid, and what would it change? Nothing is written, created or locked.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,11 +8,10 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::Failure;
-use super::style::{BAD, BOLD, DIM, GOOD, WARN, paint};
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, paint, print};
 use crate::app::{self, StartError};
-use crate::config::{self, DatabaseUrl, Settings};
-use crate::model::Declared;
-use crate::storage::{Change, Existing, SyncPlan};
+use crate::config::{self, DatabaseUrl, Problem, Settings};
+use crate::storage::{Change, SyncPlan};
 
 pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     if let Some(file) = file {
@@ -20,8 +20,11 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
     let loaded = match config::load_file(&settings.targets_path) {
         Ok(loaded) => loaded,
         Err(error) if json => {
-            let problems: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
-            println!("{:#}", json!({ "valid": false, "problems": problems }));
+            let problems: Vec<_> = error.problems().iter().map(problem).collect();
+            print(&format!(
+                "{:#}\n",
+                json!({ "valid": false, "problems": problems })
+            ))?;
             return Ok(ExitCode::from(3));
         }
         Err(error) => return Err(StartError::from(error).into()),
@@ -32,101 +35,123 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
         .context("starting the runtime")?
         .block_on(app::known_targets(&settings))
         .map_err(StartError::from)?;
-    let changes = changes(&loaded.declared, known.as_deref().unwrap_or_default());
+    let existing = known.as_deref().unwrap_or_default();
+    let changes = SyncPlan::new(&loaded.declared, existing)
+        .map_err(StartError::from)?
+        .changes;
     if json {
-        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let warnings: Vec<_> = loaded.warnings.iter().map(problem).collect();
         let changes: Vec<_> = changes.iter().map(as_json).collect();
-        println!(
-            "{:#}",
-            json!({
-                "valid": true,
-                "targets": loaded.declared.len(),
-                "warnings": warnings,
-                "database_exists": known.is_some(),
-                "changes": changes,
-            })
-        );
+        let report = json!({
+            "valid": true,
+            "targets": loaded.declared.len(),
+            "warnings": warnings,
+            "database_exists": known.is_some(),
+            "changes": changes,
+        });
+        print(&format!("{report:#}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     for warning in &loaded.warnings {
-        anstream::eprintln!("{}: {warning}", paint(WARN, "warning"));
+        // nobody may be reading it
+        let _ = writeln!(anstream::stderr(), "{}: {warning}", paint(WARN, "warning"));
     }
     let enabled = loaded.declared.iter().filter(|it| it.spec.enabled).count();
-    anstream::println!(
-        "{} {} is valid: {} targets, {enabled} enabled",
+    let mut lines = vec![format!(
+        "{} {} is valid: {}, {enabled} enabled",
         paint(GOOD, "✓"),
         settings.targets_path.display(),
-        loaded.declared.len(),
-    );
-    print_changes(&settings, known.is_some(), &changes, loaded.declared.len());
+        count(loaded.declared.len(), "target"),
+    )];
+    let database = database(&settings);
+    if known.is_some() {
+        lines.extend(describe(&database, &changes, loaded.declared.len()));
+    } else {
+        lines.push(format!(
+            "  {database} does not exist yet, or is from an older Pingu; the next start takes care of it"
+        ));
+    }
+    lines.push(String::new());
+    print(&lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn changes(declared: &[Declared], known: &[Existing]) -> Vec<Change> {
-    SyncPlan::new(declared, known).changes
+fn database(settings: &Settings) -> String {
+    match &settings.database {
+        DatabaseUrl::Sqlite(path) => path.display().to_string(),
+        url @ DatabaseUrl::Postgres(_) => url.to_string(),
+    }
 }
 
-fn print_changes(settings: &Settings, exists: bool, changes: &[Change], declared: usize) {
-    let (database, absent) = match &settings.database {
-        DatabaseUrl::Sqlite(path) => (path.display().to_string(), "does not exist yet"),
-        url @ DatabaseUrl::Postgres(_) => (url.to_string(), "has no tables of this version"),
-    };
-    if !exists {
-        anstream::println!("  {database} {absent}; the next start creates it with all of them");
-        return;
-    }
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+fn describe(database: &str, changes: &[Change], declared: usize) -> Vec<String> {
     if changes.is_empty() {
-        anstream::println!("  {database} has them all; nothing would change");
-        return;
+        return vec![format!("  {database} has them all; nothing would change")];
     }
     let kept = declared
         - changes
             .iter()
             .filter(|change| !matches!(change, Change::Remove { .. }))
             .count();
-    anstream::println!(
+    let mut lines = vec![format!(
         "  in {database} this would change {}, {kept} stay as they are:",
-        changes.len()
-    );
-    for change in changes {
-        let line = match change {
-            Change::Insert { name, .. } => {
-                format!("{} {}  new", paint(GOOD, "+"), paint(BOLD, shown(name)))
-            }
-            Change::Update {
-                name,
-                was,
-                returned,
-                ..
-            } => {
-                let what = if *returned {
-                    "back, with its history"
-                } else {
-                    "changed"
-                };
-                let was = was
-                    .as_ref()
-                    .map_or_else(String::new, |was| format!(", was {}", shown(was)));
-                format!(
-                    "{} {}  {what}{was}",
-                    paint(WARN, "~"),
-                    paint(BOLD, shown(name))
-                )
-            }
-            Change::Remove { name, .. } => format!(
-                "{} {}  no longer in the file: disabled, {}",
-                paint(BAD, "-"),
-                paint(BOLD, shown(name)),
-                paint(DIM, "its history stays")
-            ),
-        };
-        anstream::println!("    {line}");
+        count(changes.len(), "target")
+    )];
+    lines.extend(changes.iter().map(|change| format!("    {}", line(change))));
+    lines
+}
+
+fn line(change: &Change) -> String {
+    match change {
+        Change::Insert { name, .. } => {
+            format!("{} {}  new", paint(GOOD, "+"), paint(BOLD, shown(name)))
+        }
+        Change::Update {
+            name,
+            was,
+            returned,
+            ..
+        } => {
+            let what = if *returned {
+                "back, with its history"
+            } else {
+                "changed"
+            };
+            let was = was
+                .as_ref()
+                .map_or_else(String::new, |was| format!(", was {}", shown(was)));
+            format!(
+                "{} {}  {what}{was}",
+                paint(WARN, "~"),
+                paint(BOLD, shown(name))
+            )
+        }
+        Change::Remove { name, .. } => format!(
+            "{} {}  no longer in the file: disabled, {}",
+            paint(BAD, "-"),
+            paint(BOLD, shown(name)),
+            paint(DIM, "its history stays")
+        ),
     }
 }
 
 /// A name as a terminal may see it.
 fn shown(name: &str) -> String {
     crate::model::ErrorText::new(name).to_string()
+}
+
+fn problem(problem: &Problem) -> serde_json::Value {
+    json!({
+        "file": problem.file,
+        "line": problem.place.map(|place| place.line),
+        "column": problem.place.map(|place| place.column),
+        "message": problem.message,
+        "hint": problem.hint,
+    })
 }
 
 fn as_json(change: &Change) -> serde_json::Value {

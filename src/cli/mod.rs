@@ -1,13 +1,14 @@
 //! The command line: what to do, how it ends.
 //!
 //! Exit codes: 0 done (for `probe`: the target is up); 1 a probe found the target not up, or an unexpected error; 2 a wrong command
-//! line or setting; 3 the targets file; 4 the database; 5 the address to listen on.
+//! line or setting; 3 the targets file; 4 the database; 5 the address to listen on; 130 a second Ctrl-C.
 
 mod check;
 mod probe;
 mod run;
 mod style;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::config::Settings;
+use crate::storage::StoreError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,8 +26,8 @@ Examples:
   pingu probe https://example.com/
   LISTEN=0.0.0.0:8000 pingu      serve the whole network
 
-Settings come from the environment and from .env: DATABASE_URL, TARGETS_PATH, LISTEN, LOG_LEVEL,
-LOG_FORMAT, LOCATION, HTTP_CONCURRENCY; example.env explains each.
+Settings come from the environment and from .env: DATABASE_URL, TARGETS_PATH, LISTEN, API_TOKEN,
+HTTP_CONCURRENCY, LOCATION, LOG_LEVEL, LOG_FORMAT; example.env explains each.
 
 Exit codes:
   0  done; for probe: the target is up
@@ -33,7 +35,8 @@ Exit codes:
   2  a wrong command line or setting
   3  the targets file is missing, unreadable or not valid
   4  the database cannot be used
-  5  the address to listen on cannot be used";
+  5  the address to listen on cannot be used
+  130  stopped by a second Ctrl-C, without waiting";
 
 /// Probes targets on their interval, stores every result, serves an API and a page.
 #[derive(Debug, Parser)]
@@ -84,8 +87,10 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
-            Self::Start(StartError::Targets(_)) => 3,
-            Self::Start(StartError::Database(_)) => 4,
+            Self::Start(StartError::Targets(_) | StartError::Database(StoreError::Conflict(_))) => {
+                3
+            }
+            Self::Start(StartError::Database(_) | StartError::Spool(_)) => 4,
             Self::Start(StartError::Listen { .. }) => 5,
             Self::Start(StartError::Other(_)) | Self::Other(_) => 1,
         }
@@ -107,11 +112,13 @@ pub fn main() -> ExitCode {
         } => probe::run(&target, timeout_ms, json),
     };
     outcome.unwrap_or_else(|failure| {
-        anstream::eprintln!(
-            "{}error{}: {failure}",
-            style::BAD,
-            style::BAD.render_reset()
-        );
+        let start = match &failure {
+            // each of its lines begins with the place, as editors want it
+            Failure::Start(StartError::Targets(_)) => String::new(),
+            _ => format!("{}: ", style::paint(style::BAD, "error")),
+        };
+        // nobody may be reading any more
+        let _ = writeln!(anstream::stderr(), "{start}{failure}");
         ExitCode::from(failure.code())
     })
 }
@@ -120,10 +127,10 @@ fn settings() -> Result<Settings, Failure> {
     let (settings, warnings) =
         Settings::load(Path::new(".")).map_err(|error| Failure::Settings(error.to_string()))?;
     for warning in warnings {
-        anstream::eprintln!(
-            "{}warning{}: {warning}",
-            style::WARN,
-            style::WARN.render_reset()
+        let _ = writeln!(
+            anstream::stderr(),
+            "{}: {warning}",
+            style::paint(style::WARN, "warning")
         );
     }
     Ok(settings)

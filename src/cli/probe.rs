@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 use url::Url;
 
 use super::Failure;
-use super::style::{BAR, BOLD, DIM, WARN, of_outcome, paint};
+use super::style::{BAR, BOLD, DIM, WARN, of_outcome, paint, print};
 use crate::api::Measured;
 use crate::clock::Clock;
+use crate::config;
 use crate::model::{
     HttpSpec, IcmpSpec, Observation, Outcome, Phases, ProbeResult, ProbeSpec, StoredResult,
     TargetId, Timestamp, default_slow_after,
@@ -26,6 +27,10 @@ const BAR_WIDTH: f64 = 40.0;
 
 pub fn run(target: &str, timeout_ms: Option<u64>, json: bool) -> Result<ExitCode, Failure> {
     let spec = spec(target)?;
+    let shown = match &spec {
+        ProbeSpec::Http(http) => http.shown(),
+        ProbeSpec::Icmp(icmp) => icmp.host.clone(),
+    };
     let timeout = timeout_ms.map_or(spec.kind().default_timeout(), Duration::from_millis);
     let clock = Clock::start();
     let at = clock.now();
@@ -42,15 +47,15 @@ pub fn run(target: &str, timeout_ms: Option<u64>, json: bool) -> Result<ExitCode
     if json {
         let stored = StoredResult {
             id: 0,
-            target_name: target.into(),
+            target_name: shown.into(),
             location: "local".into(),
             result,
         };
         let measured = serde_json::to_string_pretty(&Measured::from(stored))
             .context("writing the result as JSON")?;
-        println!("{measured}");
+        print(&format!("{measured}\n"))?;
     } else {
-        print(target, &result, at);
+        print(&describe(&shown, &result, at))?;
     }
     Ok(match outcome {
         Outcome::Up => ExitCode::SUCCESS,
@@ -71,14 +76,13 @@ fn spec(target: &str) -> Result<ProbeSpec, Failure> {
         let written = target.to_owned();
         return Ok(ProbeSpec::Http(HttpSpec { url, written }));
     }
-    if target.is_empty() || target.contains(|c: char| c.is_whitespace() || c == '/') {
-        return Err(Failure::Settings(format!(
-            "{target:?} is not a host; for a web page put http:// or https:// before it"
-        )));
-    }
-    Ok(ProbeSpec::Icmp(IcmpSpec {
-        host: target.to_owned(),
-    }))
+    let host = config::checked_host(target).map_err(|(problem, hint)| {
+        let hint = hint.unwrap_or_default();
+        Failure::Settings(format!(
+            "{problem}; {hint} (for a web page put http:// or https:// before it)"
+        ))
+    })?;
+    Ok(ProbeSpec::Icmp(IcmpSpec { host }))
 }
 
 async fn probe(spec: ProbeSpec, timeout: Duration) -> anyhow::Result<Observation> {
@@ -106,7 +110,7 @@ async fn probe(spec: ProbeSpec, timeout: Duration) -> anyhow::Result<Observation
     }
 }
 
-fn print(target: &str, result: &ProbeResult, at: Timestamp) {
+fn describe(target: &str, result: &ProbeResult, at: Timestamp) -> String {
     let outcome = result.outcome();
     let measurement = &result.observation.measurement;
     let mut head = vec![paint(BOLD, target), paint(of_outcome(outcome), outcome)];
@@ -119,9 +123,14 @@ fn print(target: &str, result: &ProbeResult, at: Timestamp) {
     if result.slow {
         head.push(paint(WARN, "slow"));
     }
-    anstream::println!("{}", head.join("  "));
-    let row = |name: &str, value: String| {
-        anstream::println!("  {}  {value}", paint(DIM, format!("{name:<11}")));
+    let mut text = head.join("  ");
+    text.push('\n');
+    let mut row = |name: &str, value: String| {
+        text.push_str("  ");
+        text.push_str(&paint(DIM, format!("{name:<11}")));
+        text.push_str("  ");
+        text.push_str(&value);
+        text.push('\n');
     };
     if let Some(failure) = result.observation.verdict.failure() {
         row("reason", format!("{}: {}", failure.reason, failure.error));
@@ -131,7 +140,7 @@ fn print(target: &str, result: &ProbeResult, at: Timestamp) {
     }
     let detail = measurement.detail.as_deref();
     if let Some(phases) = detail.and_then(|detail| detail.phases) {
-        print_phases(phases, row);
+        describe_phases(phases, &mut row);
     }
     if let Some(expires) = detail.and_then(|detail| detail.cert_expires_at) {
         let days = expires.since(at).as_secs() / 86_400;
@@ -145,10 +154,11 @@ fn print(target: &str, result: &ProbeResult, at: Timestamp) {
             format!("until {}, {left}", &expires.to_string()[..10]),
         );
     }
+    text
 }
 
 /// A waterfall: each phase begins where the one before it ended.
-fn print_phases(phases: Phases, row: impl Fn(&str, String)) {
+fn describe_phases(phases: Phases, row: &mut impl FnMut(&str, String)) {
     let steps = [
         ("dns", phases.dns_us),
         ("connect", phases.connect_us),

@@ -1,5 +1,6 @@
 //! `pingu run`: the service in the foreground, until it is told to stop.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use crate::config::{self, DatabaseUrl, LogFormat, Settings};
 use crate::telemetry;
 
 pub fn run(settings: &Settings) -> Result<ExitCode, Failure> {
-    telemetry::start(&settings.log_level, settings.log_format);
+    let _log = telemetry::start(&settings.log_level, settings.log_format);
     let loaded = config::load_file(&settings.targets_path).map_err(StartError::from)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -23,6 +24,12 @@ pub fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         tracing::warn!(
             "{} has no targets yet: nothing is probed until it has",
             settings.targets_path.display()
+        );
+    }
+    if settings.api_token.is_none() && !settings.listen.ip().is_loopback() {
+        tracing::warn!(
+            listen = %settings.listen,
+            "anyone who can reach this address may read everything: set API_TOKEN, or put a proxy with a login before it"
         );
     }
     let targets = loaded.declared.len();
@@ -84,11 +91,18 @@ fn announce(settings: &Settings, address: SocketAddr, targets: usize) {
         ),
         ("results", database),
     ];
-    anstream::eprintln!("\n  {} {}", paint(BOLD, "Pingu"), env!("CARGO_PKG_VERSION"));
-    for (name, value) in rows {
-        anstream::eprintln!("  {}  {value}", paint(DIM, format!("{name:<8}")));
-    }
-    anstream::eprintln!();
+    let rows = rows.map(|(name, value)| {
+        let name = paint(DIM, format!("{name:<8}"));
+        format!("  {name}  {value}\n")
+    });
+    let name = paint(BOLD, "Pingu");
+    // nobody may be looking
+    let _ = writeln!(
+        anstream::stderr(),
+        "\n  {name} {}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        rows.concat()
+    );
 }
 
 /// An address that a browser on this machine can open.

@@ -19,6 +19,21 @@ pub const fn of_outcome(outcome: Outcome) -> Style {
     }
 }
 
+/// Prints lines to standard output. A reader who has seen enough (`| head`) is no error; a full disk is.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut output = anstream::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("writing to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A text in a style.
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")

@@ -24,6 +24,7 @@ pub use reload::{FileState, Reload, Watch, watch};
 pub use report::Problems;
 pub use setting::{ALL as SETTINGS, Setting};
 pub use settings::{LogFormat, Settings, SettingsError};
+pub use validate::checked_host;
 
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,17 @@ pub const LISTEN: Setting = Setting {
     is_secret: false,
 };
 
+pub const API_TOKEN: Setting = Setting {
+    name: "API_TOKEN",
+    default: "",
+    expected: "at least 16 visible characters without spaces, or no such line at all",
+    help: &[
+        "Who has it may read: with a token set, every route but /livez, /readyz and the page's own files",
+        "asks for the header \"Authorization: Bearer <token>\". Set one before LISTEN lets other machines in.",
+    ],
+    is_secret: true,
+};
+
 pub const LOG_LEVEL: Setting = Setting {
     name: "LOG_LEVEL",
     default: "info",
@@ -89,11 +100,36 @@ pub const HTTP_CONCURRENCY: Setting = Setting {
     is_secret: false,
 };
 
+pub const SPOOL_PATH: Setting = Setting {
+    name: "SPOOL_PATH",
+    default: "pingu.spool.db",
+    expected: "the path of a file, like pingu.spool.db",
+    help: &[
+        "The file that keeps results while the database is away. Without this setting it lies beside the SQLite file",
+        "(pingu.db gives pingu.spool.db), with Postgres in the working directory; a LOCATION other than local is part",
+        "of its name. Each running Pingu needs its own.",
+    ],
+    is_secret: false,
+};
+
+pub const SPOOL_MAX_BYTES: Setting = Setting {
+    name: "SPOOL_MAX_BYTES",
+    default: "1GiB",
+    expected: "1MiB to 1TiB, in bytes or with KiB, MiB, GiB or TiB, like 1GiB",
+    help: &[
+        "How large that file may become; a result takes about 50 bytes. Beyond it the oldest results go, and are counted.",
+    ],
+    is_secret: false,
+};
+
 /// Every setting, in the order of `example.env`.
 pub const ALL: &[&Setting] = &[
     &DATABASE_URL,
+    &SPOOL_PATH,
+    &SPOOL_MAX_BYTES,
     &TARGETS_PATH,
     &LISTEN,
+    &API_TOKEN,
     &HTTP_CONCURRENCY,
     &LOCATION,
     &LOG_LEVEL,
@@ -107,14 +143,18 @@ pub fn example() -> String {
 
     let mut text = String::from(
         "# Settings of Pingu. Copy this file to .env in the working directory and take away the # before what you change.\n\
-         # What is set in the environment of the process counts more. All values here are the defaults.\n",
+         # What is set in the environment of the process counts more. The values here are the defaults, where there is one.\n",
     );
     for setting in ALL {
         text.push('\n');
         for line in setting.help {
             let _ = writeln!(text, "# {line}");
         }
-        let _ = writeln!(text, "#{}={}", setting.name, setting.default);
+        let value = match setting.default {
+            "" => "put-a-long-random-text-here",
+            default => default,
+        };
+        let _ = writeln!(text, "#{}={value}", setting.name);
     }
     text
 }

@@ -19,13 +19,19 @@ use super::dotenv::Dotenv;
 use super::problem::quoted;
 use super::setting::{self, Setting};
 use super::slug;
+use secrecy::SecretString;
 
 /// What the operator decides. Valid by construction.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub database: DatabaseUrl,
+    pub spool_path: PathBuf,
+    /// 1 MiB to 1 TiB.
+    pub spool_max_bytes: u64,
     pub targets_path: PathBuf,
     pub listen: SocketAddr,
+    /// What readers of the API have to show; nothing where anyone may read.
+    pub api_token: Option<SecretString>,
     /// A level in lower case, or directives as `EnvFilter` takes them.
     pub log_level: String,
     pub log_format: LogFormat,
@@ -88,6 +94,7 @@ impl Settings {
         });
         let targets_path = reader.take(&setting::TARGETS_PATH, |text| Ok(PathBuf::from(text)));
         let listen = reader.take(&setting::LISTEN, listen);
+        let api_token = reader.take_optional(&setting::API_TOKEN, api_token);
         let log_level = reader.take(&setting::LOG_LEVEL, log_level);
         let log_format = reader.take(&setting::LOG_FORMAT, log_format);
         let location = reader.take(&setting::LOCATION, |text| {
@@ -98,12 +105,30 @@ impl Settings {
             }
         });
         let http_concurrency = reader.take(&setting::HTTP_CONCURRENCY, concurrency);
+        let spool_is_named = reader.values.contains_key(setting::SPOOL_PATH.name);
+        let mut spool_path = reader.take(&setting::SPOOL_PATH, |text| Ok(PathBuf::from(text)));
+        let spool_max_bytes = reader.take(&setting::SPOOL_MAX_BYTES, spool_max_bytes);
+        if let (Some(database), Some(location)) = (&database, &location) {
+            if !spool_is_named {
+                spool_path = Some(spool_beside(database, location));
+            } else if let DatabaseUrl::Sqlite(path) = database
+                && spool_path.as_ref() == Some(path)
+            {
+                reader.problems.push(
+                    "SPOOL_PATH cannot be the file of DATABASE_URL: the spool needs one of its own"
+                        .to_owned(),
+                );
+            }
+        }
         let problems = reader.problems;
         let all = || {
             Some(Self {
                 database: database?,
+                spool_path: spool_path?,
+                spool_max_bytes: spool_max_bytes?,
                 targets_path: targets_path?,
                 listen: listen?,
+                api_token,
                 log_level: log_level?,
                 log_format: log_format?,
                 location: location?,
@@ -140,6 +165,16 @@ struct Reader {
 }
 
 impl Reader {
+    /// A setting without a default: nothing where it is not set. What is wrong with it is among the problems.
+    fn take_optional<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl FnOnce(&str) -> Result<T, Option<&'static str>>,
+    ) -> Option<T> {
+        let is_set = self.values.contains_key(setting.name);
+        is_set.then(|| self.take(setting, parse)).flatten()
+    }
+
     /// `parse` fails with what is wrong, where it can say more than that the value is not what is expected.
     fn take<T>(
         &mut self,
@@ -154,8 +189,11 @@ impl Reader {
             None => ("is not UTF-8".to_owned(), None),
             Some(text) if text.trim().is_empty() => (
                 format!(
-                    "is set but empty (without it, {} would count)",
-                    setting.default
+                    "is set but empty{}",
+                    match setting.default {
+                        "" => String::new(),
+                        default => format!(" (without it, {default} would count)"),
+                    }
                 ),
                 None,
             ),
@@ -234,6 +272,16 @@ fn log_level(text: &str) -> Result<String, Option<&'static str>> {
     Ok(directives)
 }
 
+/// Short enough for a header, long enough not to be guessed.
+fn api_token(text: &str) -> Result<SecretString, Option<&'static str>> {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible && (16..=512).contains(&text.len()) {
+        Ok(SecretString::from(text))
+    } else {
+        Err(None)
+    }
+}
+
 fn log_format(text: &str) -> Result<LogFormat, Option<&'static str>> {
     match text.to_ascii_lowercase().as_str() {
         "text" => Ok(LogFormat::Text),
@@ -249,9 +297,101 @@ fn concurrency(text: &str) -> Result<usize, Option<&'static str>> {
         .ok_or(None)
 }
 
+/// Where the spool is if nobody says: beside the database, one for each location.
+fn spool_beside(database: &DatabaseUrl, location: &str) -> PathBuf {
+    let database = match database {
+        DatabaseUrl::Sqlite(path) => path.as_path(),
+        DatabaseUrl::Postgres(_) => Path::new("pingu.db"),
+    };
+    let mut name = database.file_stem().unwrap_or_default().to_owned();
+    if location != setting::LOCATION.default {
+        name.push(".");
+        name.push(location);
+    }
+    name.push(".spool.db");
+    database.with_file_name(name)
+}
+
+/// A number of bytes, or of a binary multiple of them. KB and MB are refused: they mean 1000 to some and 1024 to others.
+fn spool_max_bytes(text: &str) -> Result<u64, Option<&'static str>> {
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "kib" => 10,
+        "mib" => 20,
+        "gib" => 30,
+        "tib" => 40,
+        "kb" | "mb" | "gb" | "tb" => {
+            return Err(Some("write KiB, MiB, GiB or TiB, which are powers of 1024"));
+        }
+        _ => return Err(None),
+    };
+    let number: u64 = number.parse().map_err(|_| None)?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| (1 << 20..=1 << 40).contains(bytes))
+        .ok_or(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_spool_lies_beside_the_database_unless_it_is_named() {
+        for (pairs, expected) in [
+            (vec![], "pingu.spool.db"),
+            (
+                vec![("DATABASE_URL", "sqlite:///var/lib/pingu/results.sqlite")],
+                "/var/lib/pingu/results.spool.db",
+            ),
+            (
+                vec![("DATABASE_URL", "postgres://db/pingu")],
+                "pingu.spool.db",
+            ),
+            (vec![("LOCATION", "paris-1")], "pingu.paris-1.spool.db"),
+            (
+                vec![("LOCATION", "paris-1"), ("SPOOL_PATH", "/spool/p")],
+                "/spool/p",
+            ),
+        ] {
+            let settings = Settings::from_pairs(pairs.clone()).unwrap();
+            assert_eq!(settings.spool_path, Path::new(expected), "{pairs:?}");
+        }
+        assert!(problem("SPOOL_PATH", "pingu.db").contains("one of its own"));
+    }
+
+    #[test]
+    fn a_size_is_bytes_or_a_binary_multiple() {
+        for (text, expected) in [
+            ("1048576", 1 << 20),
+            ("1024 KiB", 1 << 20),
+            ("64mib", 64 << 20),
+            ("1GiB", 1 << 30),
+            ("1TiB", 1 << 40),
+            ("2000000b", 2_000_000),
+        ] {
+            let settings = Settings::from_pairs([("SPOOL_MAX_BYTES", text)]).unwrap();
+            assert_eq!(settings.spool_max_bytes, expected, "{text}");
+        }
+        for text in [
+            "0",
+            "1",
+            "-1",
+            "1048575",
+            "2TiB",
+            "1.5GiB",
+            "GiB",
+            "99999999999999999999",
+            "9999999999GiB",
+        ] {
+            problem("SPOOL_MAX_BYTES", text);
+        }
+        assert!(problem("SPOOL_MAX_BYTES", "1GB").contains("powers of 1024"));
+    }
 
     fn problem(name: &str, value: &str) -> String {
         let error = Settings::from_pairs([(name, value)]).expect_err(value);
@@ -287,6 +427,8 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("LOCATION", "Paris 1"),
             ("HTTP_CONCURRENCY", "0"),
+            ("SPOOL_PATH", " "),
+            ("SPOOL_MAX_BYTES", "many"),
         ])
         .unwrap_err();
         insta::assert_snapshot!(error, @r"
@@ -305,6 +447,10 @@ mod tests {
             expected up to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit, like paris-1
           HTTP_CONCURRENCY cannot be `0`
             expected a whole number from 1 to 65536, like 256
+          SPOOL_PATH is set but empty (without it, pingu.spool.db would count)
+            expected the path of a file, like pingu.spool.db
+          SPOOL_MAX_BYTES cannot be `many`
+            expected 1MiB to 1TiB, in bytes or with KiB, MiB, GiB or TiB, like 1GiB
         ");
     }
 

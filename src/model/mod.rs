@@ -8,17 +8,21 @@
 //! * **slot**: a scheduled instant of a target. **lag**: how late a probe started after its slot.
 //! * **summary**: figures of a window of time.
 
+pub mod histogram;
 mod result;
 mod summary;
 mod target;
 mod time;
+mod window;
 
+pub use histogram::Histogram;
 pub use result::{
     Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
     Reason, StoredResult, Verdict,
 };
-pub use summary::{InvalidWindow, Summary, Window};
+pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{
     Declared, HttpSpec, IcmpSpec, Kind, ProbeSpec, Target, TargetId, TargetSpec, default_slow_after,
 };
 pub use time::{InvalidTimestamp, Timestamp, micros};
+pub use window::{InvalidWindow, Window};

@@ -1,138 +1,246 @@
-//! Figures of a window of time.
+//! The figures of a span of time, in a form that can be added to and added up.
+//!
+//! Promises that the order of adding does not matter, and that no figure of a whole is an average of its parts' figures.
 
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
+use super::{Detail, Histogram, Outcome, Phases};
 
-/// A span that ends now, as `/summary?window=` takes it: a whole number and a unit (`15m`, `1h`, `24h`, `7d`, `2w`), up to 400 days.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    written: String,
-    length: Duration,
-}
-
-/// A text that is no window.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid window format, expected like 15m, 1h, 7d")]
-pub struct InvalidWindow;
-
-/// What a target did in a window. `unknown` results are counted, but in neither uptime nor latency: they say nothing of the target.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// What a target did in a span of time. Two summaries of neighbouring spans add up to that of both.
+///
+/// `unknown` results are counted, but in no other figure: they say nothing of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Results of every outcome.
     pub total: u64,
     pub up: u64,
     pub unknown: u64,
-    /// The mean latency of the answers, up or down, in microseconds.
-    pub mean_latency_us: Option<f64>,
+    /// Packets, or attempts where a probe is not made of packets.
+    pub sent: u64,
+    pub received: u64,
+    /// Of the answers, up or down: a lost packet is no latency.
+    pub latency: Latencies,
+    /// Of latencies that follow one another directly.
+    pub jitter: Mean,
+    /// In the order of [`Phases`]: dns, connect, tls, first byte, transfer.
+    pub phases: [Mean; 5],
 }
 
-impl Window {
-    pub const MAX: Duration = Duration::from_secs(400 * 86_400);
-
-    pub const fn length(&self) -> Duration {
-        self.length
-    }
+/// Latencies in microseconds, exact at the ends and to one percent between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies {
+    pub sum: u64,
+    pub min: u64,
+    pub max: u64,
+    pub histogram: Histogram,
 }
 
-impl FromStr for Window {
-    type Err = InvalidWindow;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unit = text.chars().next_back().ok_or(InvalidWindow)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            'w' => 7 * 86_400,
-            _ => return Err(InvalidWindow),
-        };
-        let digits = &text[..text.len() - unit.len_utf8()];
-        if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(InvalidWindow);
-        }
-        let count: u64 = digits.parse().map_err(|_| InvalidWindow)?;
-        let length = Duration::from_secs(count * seconds);
-        if length.is_zero() || length > Self::MAX {
-            return Err(InvalidWindow);
-        }
-        Ok(Self {
-            written: text.to_owned(),
-            length,
-        })
-    }
+/// A mean that can be added to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mean {
+    pub sum: u64,
+    pub count: u64,
 }
 
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written)
-    }
+/// What a summary needs to know of one result.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    pub outcome: Outcome,
+    pub latency_us: Option<u64>,
+    pub detail: Option<&'a Detail>,
 }
 
 impl Summary {
+    /// Adds the next result; `before` is the latency of the one before it, for the jitter.
+    pub fn add(&mut self, sample: &Sample<'_>, before: Option<u64>) {
+        self.total += 1;
+        match sample.outcome {
+            Outcome::Up => self.up += 1,
+            Outcome::Down => {}
+            Outcome::Unknown => {
+                self.unknown += 1;
+                return;
+            }
+        }
+        let packets = sample.detail.and_then(|detail| detail.packets);
+        let (sent, received) = match packets {
+            Some(packets) => (packets.sent.into(), packets.received.into()),
+            None => (1, u64::from(sample.outcome == Outcome::Up)),
+        };
+        self.sent += sent;
+        self.received += received;
+        if let Some(latency) = sample.latency_us {
+            self.latency.add(latency);
+            if let Some(before) = before {
+                self.jitter.add(latency.abs_diff(before));
+            }
+        }
+        if let Some(phases) = sample.detail.and_then(|detail| detail.phases) {
+            for (mean, micros) in self.phases.iter_mut().zip(in_order(&phases)) {
+                if let Some(micros) = micros {
+                    mean.add(micros.into());
+                }
+            }
+        }
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.total += other.total;
+        self.up += other.up;
+        self.unknown += other.unknown;
+        self.sent += other.sent;
+        self.received += other.received;
+        self.latency.merge(&other.latency);
+        self.jitter.merge(other.jitter);
+        for (mean, other) in self.phases.iter_mut().zip(other.phases) {
+            mean.merge(other);
+        }
+    }
+
+    pub const fn down(&self) -> u64 {
+        self.total - self.up - self.unknown
+    }
+
     /// The share of up among up and down, in percent; nothing when neither was seen.
     pub fn uptime_percent(&self) -> Option<f64> {
         let judged = self.total - self.unknown;
         (judged > 0).then(|| self.up as f64 * 100.0 / judged as f64)
     }
 
-    pub fn avg_latency_ms(&self) -> Option<f64> {
-        self.mean_latency_us.map(|mean| mean / 1000.0)
+    /// Failed packets among those sent, in percent.
+    pub fn loss_percent(&self) -> Option<f64> {
+        let lost = self.sent.saturating_sub(self.received);
+        (self.sent > 0).then(|| lost as f64 * 100.0 / self.sent as f64)
     }
+}
+
+impl Latencies {
+    fn add(&mut self, micros: u64) {
+        self.min = if self.count() == 0 {
+            micros
+        } else {
+            self.min.min(micros)
+        };
+        self.max = self.max.max(micros);
+        self.sum += micros;
+        self.histogram.add(micros);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if other.count() == 0 {
+            return;
+        }
+        self.min = if self.count() == 0 {
+            other.min
+        } else {
+            self.min.min(other.min)
+        };
+        self.max = self.max.max(other.max);
+        self.sum += other.sum;
+        self.histogram.merge(&other.histogram);
+    }
+
+    pub const fn count(&self) -> u64 {
+        self.histogram.count()
+    }
+
+    pub fn mean(&self) -> Option<f64> {
+        (self.count() > 0).then(|| self.sum as f64 / self.count() as f64)
+    }
+
+    /// The latency that the fraction `q` of the answers did not exceed, within one percent.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let estimate = self.histogram.quantile(q)?;
+        Some(estimate.clamp(self.min as f64, self.max as f64))
+    }
+}
+
+impl Mean {
+    const fn add(&mut self, value: u64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    const fn merge(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.count += other.count;
+    }
+
+    pub fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / self.count as f64)
+    }
+}
+
+const fn in_order(phases: &Phases) -> [Option<u32>; 5] {
+    [
+        phases.dns_us,
+        phases.connect_us,
+        phases.tls_us,
+        phases.ttfb_us,
+        phases.transfer_us,
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn windows_are_a_number_and_a_unit() {
-        for (text, seconds) in [
-            ("15m", 900),
-            ("1h", 3_600),
-            ("24h", 86_400),
-            ("7d", 604_800),
-            ("2w", 1_209_600),
-            ("400d", 34_560_000),
-            ("90s", 90),
-        ] {
-            let window: Window = text.parse().expect(text);
-            assert_eq!(window.length(), Duration::from_secs(seconds));
-            assert_eq!(window.to_string(), text);
+    fn sample(outcome: Outcome, latency_us: Option<u64>) -> Sample<'static> {
+        Sample {
+            outcome,
+            latency_us,
+            detail: None,
         }
     }
 
     #[test]
-    fn other_windows_are_refused() {
-        for text in [
-            "",
-            "h",
-            "1",
-            "0h",
-            "401d",
-            "-1h",
-            "1.5h",
-            "1 h",
-            "1y",
-            "1H",
-            "١h",
-            "99999999999d",
-            "1é",
-        ] {
-            assert_eq!(text.parse::<Window>(), Err(InvalidWindow), "{text}");
+    fn unknown_results_are_counted_and_nothing_more() {
+        let mut summary = Summary::default();
+        for _ in 0..3 {
+            summary.add(&sample(Outcome::Unknown, Some(7)), None);
         }
-    }
-
-    #[test]
-    fn nothing_measured_has_no_figures() {
-        let summary = Summary {
-            total: 3,
-            up: 0,
-            unknown: 3,
-            mean_latency_us: None,
-        };
+        assert_eq!((summary.total, summary.unknown, summary.down()), (3, 3, 0));
         assert_eq!(summary.uptime_percent(), None);
-        assert_eq!(summary.avg_latency_ms(), None);
+        assert_eq!(summary.loss_percent(), None);
+        assert_eq!(summary.latency.mean(), None);
+    }
+
+    #[test]
+    fn figures_of_a_whole_are_those_of_its_parts_together() {
+        let samples: Vec<_> = (0..100_u64)
+            .map(|number| match number % 10 {
+                0 => sample(Outcome::Down, None),
+                1 => sample(Outcome::Unknown, None),
+                2 => sample(Outcome::Down, Some(number * 31)),
+                _ => sample(Outcome::Up, Some(number * 17 + 1)),
+            })
+            .collect();
+        let of = |samples: &[Sample<'_>]| {
+            let mut summary = Summary::default();
+            for sample in samples {
+                summary.add(sample, None);
+            }
+            summary
+        };
+        let mut merged = of(&samples[60..]);
+        merged.merge(&of(&samples[..60]));
+        merged.merge(&Summary::default());
+        assert_eq!(merged, of(&samples));
+        assert_eq!(
+            (merged.total, merged.up, merged.unknown, merged.down()),
+            (100, 70, 10, 20)
+        );
+        assert_eq!((merged.latency.min, merged.latency.max), (52, 2852));
+        assert!((merged.uptime_percent().unwrap() - 7000.0 / 90.0).abs() < 1e-9);
+        assert!((merged.loss_percent().unwrap() - 2000.0 / 90.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn jitter_is_the_mean_difference_of_neighbours() {
+        let mut summary = Summary::default();
+        let mut before = None;
+        for latency in [100, 130, 120] {
+            summary.add(&sample(Outcome::Up, Some(latency)), before);
+            before = Some(latency);
+        }
+        assert_eq!(summary.jitter.value(), Some(20.0));
     }
 }

@@ -37,6 +37,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
+    /// The start of the bucket of this width that it lies in; buckets are aligned to 1970.
+    pub const fn bucket(self, width: Duration) -> Self {
+        let width = micros(width);
+        Self(self.0.div_euclid(width) * width)
+    }
+
     /// The time from `earlier` to `self`; zero when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         let difference = self.0.saturating_sub(earlier.0);
@@ -70,9 +76,29 @@ impl FromStr for Timestamp {
         if text.len() > 64 || text.contains('[') {
             return Err(InvalidTimestamp);
         }
-        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        Ok(Self(instant.as_microsecond()))
+        let text = without_excess_digits(text);
+        let parse = |text: &str| {
+            text.parse::<jiff::Timestamp>()
+                .map_err(|_| InvalidTimestamp)
+        };
+        match parse(&text) {
+            Ok(instant) => Ok(Self(instant.as_microsecond())),
+            // the last two days of the year 9999 are beyond jiff; they are people's "for ever"
+            Err(_) if text.starts_with("9999-12-3") => {
+                parse(&text.replacen("9999", "9998", 1)).map(|_| Self::MAX)
+            }
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// RFC 3339 allows any number of digits of a second; nine are more than a microsecond needs.
+fn without_excess_digits(text: &str) -> String {
+    let Some((whole, rest)) = text.split_once('.') else {
+        return text.to_owned();
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    format!("{whole}.{}{}", &rest[..digits.min(9)], &rest[digits..])
 }
 
 impl Serialize for Timestamp {
@@ -111,6 +137,22 @@ mod tests {
             "2026-02-22T19:00:00-05:00",
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn far_ends_and_fine_fractions_are_understood() {
+        assert_eq!("9999-12-31T23:59:59Z".parse(), Ok(Timestamp::MAX));
+        assert_eq!(
+            "2026-02-23T00:00:00.12345678901234Z".parse(),
+            "2026-02-23T00:00:00.123456Z".parse::<Timestamp>()
+        );
+        for text in [
+            "9999-12-39T00:00:00Z",
+            "9999-12-31",
+            "2026-02-23T00:00:00.Z",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
         }
     }
 

@@ -4,12 +4,13 @@
 //! is `unknown`: no permission, no buffer, no route of our own never count against a target. Resolving is never part of the latency.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use pingu_icmp::{
-    Completion, Config, Engine, IcmpError, IcmpErrorKind, LocalError, Outcome, Request,
+    Completion, Config, Engine, Family as Socket, IcmpError, IcmpErrorKind, LocalError, Outcome,
+    Request,
 };
 use slab::Slab;
 use tokio::runtime::Handle;
@@ -18,6 +19,9 @@ use tokio_util::task::TaskTracker;
 
 use super::resolve::{Addresses, Family, ResolveError, Resolver};
 use crate::model::{IcmpSpec, Measurement, Observation, Reason};
+
+/// How often to look whether sockets may be opened that could not be.
+const REOPEN_EVERY: Duration = Duration::from_secs(10);
 
 /// What to send, and what its result is handed over with.
 #[derive(Debug)]
@@ -65,20 +69,15 @@ impl<T: Send + 'static> IcmpProber<T> {
             empty: Notify::new(),
             sink,
         });
-        let completed = Arc::clone(&shared);
-        let engine = Engine::start(Config::default(), move |batch: &mut Vec<Completion>| {
-            for completion in batch.drain(..) {
-                completed.complete(completion);
-            }
-        });
+        let engine = Arc::new(RwLock::new(start_engine(&shared)));
+        let runtime = Handle::current();
+        runtime.spawn(reopen(Arc::downgrade(&engine), Arc::clone(&shared)));
         Self {
-            engine: Arc::new(RwLock::new(
-                engine.map_err(|error| format!("the ICMP engine could not start: {error}")),
-            )),
+            engine,
             shared,
             resolver,
             resolving: TaskTracker::new(),
-            runtime: Handle::current(),
+            runtime,
         }
     }
 
@@ -161,6 +160,59 @@ impl<T: Send + 'static> IcmpProber<T> {
         // joining a thread blocks; a panic there was reported when it happened
         let _ = tokio::task::spawn_blocking(move || engine.map(Engine::stop)).await;
     }
+}
+
+fn start_engine<T: Send + 'static>(shared: &Arc<Shared<T>>) -> Result<Engine, String> {
+    let completed = Arc::clone(shared);
+    let engine = Engine::start(Config::default(), move |batch: &mut Vec<Completion>| {
+        for completion in batch.drain(..) {
+            completed.complete(completion);
+        }
+    });
+    engine.map_err(|error| format!("the ICMP engine could not start: {error}"))
+}
+
+/// Tries again and again to open sockets that could not be opened: a permission may be given while Pingu runs.
+async fn reopen<T: Send + 'static>(
+    engine: Weak<RwLock<Result<Engine, String>>>,
+    shared: Arc<Shared<T>>,
+) {
+    loop {
+        tokio::time::sleep(REOPEN_EVERY).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let before = open_families(&engine.read().unwrap_or_else(PoisonError::into_inner));
+        if before == FAMILIES.len() {
+            return;
+        }
+        let again = start_engine(&shared);
+        if open_families(&again) > before {
+            let last = {
+                let mut current = engine.write().unwrap_or_else(PoisonError::into_inner);
+                std::mem::replace(&mut *current, again)
+            };
+            tracing::info!("ICMP sockets are open now");
+            // joining a thread blocks; what it still has ends as unknown
+            let _ = tokio::task::spawn_blocking(move || last.map(Engine::stop)).await;
+        }
+    }
+}
+
+const FAMILIES: [Socket; 2] = [Socket::V4, Socket::V6];
+
+/// How many families need no further attempt: their socket is open, or this machine does not have them.
+fn open_families(engine: &Result<Engine, String>) -> usize {
+    let Ok(engine) = engine else {
+        return 0;
+    };
+    let settled = |family: &Socket| {
+        matches!(
+            engine.access(*family),
+            Ok(_) | Err(LocalError::NoFamily { .. })
+        )
+    };
+    FAMILIES.iter().filter(|family| settled(family)).count()
 }
 
 /// Hands requests to the engine; what it does not take comes back as unknown.
@@ -293,8 +345,8 @@ const fn meaning(kind: IcmpErrorKind) -> &'static str {
 fn advice(error: &LocalError) -> String {
     match error {
         LocalError::NoPermission { .. } => {
-            "no permission to open an ICMP socket; as root run: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\" \
-             (or: setcap cap_net_raw+ep on the pingu binary)"
+            "no permission to open an ICMP socket; run as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\" \
+             (Pingu notices within 10 s)"
                 .to_owned()
         }
         other => other.to_string(),

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Due;
+use super::turns::Turns;
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Dropped, Metrics};
 use crate::model::{
     HttpSpec, Kind, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target,
 };
@@ -38,7 +39,7 @@ pub struct Dispatch {
     runtime: Handle,
     http: HttpProber,
     icmp: IcmpProber<Started>,
-    permits: Arc<Semaphore>,
+    turns: Turns,
     tasks: TaskTracker,
     /// Fires when probes must end.
     ended: CancellationToken,
@@ -86,7 +87,7 @@ impl Dispatch {
                 });
                 echoes.hand_over(started.due, started.lag + waited, observation);
             })),
-            permits: Arc::new(Semaphore::new(http_at_once)),
+            turns: Turns::new(http_at_once),
             tasks: TaskTracker::new(),
             ended: CancellationToken::new(),
             desk,
@@ -133,12 +134,11 @@ impl Dispatch {
             return;
         };
         let left = due.expires.since(self.desk.clock.now());
-        let turn = tokio::time::timeout(left, Arc::clone(&self.permits).acquire_owned());
         let turn = tokio::select! {
-            turn = turn => turn,
-            () = self.ended.cancelled() => return self.desk.metrics.missed(Kind::Http, 1),
+            turn = self.turns.take(due.target.id, left) => turn,
+            () = self.ended.cancelled() => None,
         };
-        let Ok(Ok(_permit)) = turn else {
+        let Some(_turn) = turn else {
             return self.desk.metrics.missed(Kind::Http, 1);
         };
         let lag = self.desk.clock.now().since(due.slot);
@@ -181,7 +181,7 @@ impl Desk {
         self.metrics.produced(&result);
         // waiting here would delay other probes: with a full queue the result is given up, and counted
         if self.results.try_send(Finished { target, result }).is_err() {
-            self.metrics.dropped.inc();
+            self.metrics.dropped(Dropped::QueueFull, 1);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod dispatch;
 mod slots;
 mod timetable;
+mod turns;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -27,6 +28,10 @@ use timetable::Timetable;
 const TICK: Duration = Duration::from_millis(1);
 /// The longest wait, so that a clock which ran on during sleep is noticed, and [`Scheduler::is_stuck`] can tell.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// How often missed slots and a stepped wall clock are told.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+/// A wall clock that is further off than this has stepped: it is not merely drifting.
+const STEP: Duration = Duration::from_secs(5);
 /// A scheduler that has not looked at its timetable for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
@@ -107,8 +112,10 @@ fn run(
 ) {
     let mut timetable = Timetable::default();
     let mut due = Vec::new();
+    let mut troubles = Troubles::default();
     loop {
         let now = clock.now();
+        troubles.tell(now, clock, metrics);
         last_tick.store(now.as_micros(), Ordering::Relaxed);
         timetable.take_due(now, &mut due, |kind, slots| metrics.missed(kind, slots));
         if !due.is_empty() {
@@ -126,6 +133,39 @@ fn run(
             }
             Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// What an operator should know of the schedule, told once a minute at the most.
+#[derive(Debug, Default)]
+struct Troubles {
+    next: Timestamp,
+    missed: u64,
+    step: Duration,
+}
+
+impl Troubles {
+    fn tell(&mut self, now: Timestamp, clock: Clock, metrics: &Metrics) {
+        if now < self.next {
+            return;
+        }
+        self.next = now.saturating_add(TELL_EVERY);
+        let missed = metrics.all_missed();
+        if missed > self.missed {
+            tracing::warn!(
+                slots = missed - self.missed,
+                "slots were missed: this machine slept or is overloaded, or HTTP_CONCURRENCY is too small for targets that hang"
+            );
+        }
+        self.missed = missed;
+        let step = clock.off_by();
+        if step.abs_diff(self.step) > STEP {
+            tracing::warn!(
+                seconds = step.as_secs(),
+                "the wall clock stepped; results keep the clock of the start, restart Pingu to follow the new one"
+            );
+            self.step = step;
         }
     }
 }

@@ -4,15 +4,20 @@
 //! `tests/it/conformance.rs`. Only this room knows SQL; results enter through the [`recorder`] alone.
 
 mod day;
+mod figures;
+pub mod history;
 mod plan;
 pub mod postgres;
 pub mod recorder;
+pub mod rollup;
 mod row;
+pub mod spool;
 pub mod sqlite;
 mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -20,13 +25,16 @@ use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetI
 
 pub use plan::{Change, Existing, SyncPlan};
 
+/// How far the clocks of several pollers may be apart.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// A database of targets and results.
 ///
 /// Methods may be called from any task. Reads see every write that returned before they began. None blocks the runtime.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Makes the database agree with the file, in one transaction: new targets get an id, known ones are updated, those the file
-    /// no longer has are disabled and stay.
+    /// no longer has are disabled and stay. What was stored under a clock that has been set back since no longer counts as newest.
     async fn sync_targets(
         &self,
         declared: &[Declared],
@@ -45,16 +53,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Results, newest first.
     async fn results(&self, query: &ResultQuery) -> Result<Vec<StoredResult>, StoreError>;
 
-    /// The newest result of every enabled target that has one, ordered by target name.
+    /// The newest result of every enabled target that has one; the newest of them first.
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError>;
 
-    /// The figures of `since <= ts < until`: of one target, or of every enabled one, ordered by name.
-    async fn summaries(
-        &self,
-        target: Option<TargetId>,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<TargetSummary>, StoreError>;
+    /// The figures of a span of history, by series and where asked by bucket; nothing where there is no result.
+    async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError>;
+
+    /// The buckets whose roll-ups do not agree with what they are made of, the oldest first of each resolution.
+    async fn stale(&self) -> Result<Vec<Stale>, StoreError>;
+
+    /// Writes the roll-ups of a bucket, and calls it settled unless it was marked again since `stale` was read.
+    async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError>;
 
     /// What `/health` reports. Cheap, and proof that the database answers.
     async fn stats(&self) -> Result<Stats, StoreError>;
@@ -107,12 +116,72 @@ pub struct Latest {
     pub since: Timestamp,
 }
 
-/// A target and its figures.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TargetSummary {
+/// How finely history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resolution {
+    /// Every result.
+    Raw,
+    FiveMinutes,
+    Hour,
+}
+
+/// Which figures to read: those of `since <= ts < until`. For roll-ups both must lie on bucket boundaries.
+#[derive(Debug, Clone, Copy)]
+pub struct FiguresQuery {
+    pub resolution: Resolution,
+    /// One target, or all.
+    pub target: Option<TargetId>,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// The width of the buckets to sum up, aligned to 1970; nothing for one sum of the whole span.
+    pub step: Option<Duration>,
+}
+
+/// The figures of one series in one bucket, or in the whole span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures {
+    /// The backend's own name of the series.
+    pub series: i64,
     pub target: TargetId,
-    pub name: String,
+    /// Where the bucket, or the span, begins.
+    pub at: Timestamp,
     pub summary: Summary,
+}
+
+/// A bucket whose roll-ups have to be made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale {
+    pub resolution: Resolution,
+    pub bucket: Timestamp,
+    /// How often it was marked; it is settled only if that is still so.
+    pub marks: i64,
+}
+
+impl Resolution {
+    /// The width of a bucket; a raw result has none.
+    pub const fn width(self) -> Option<Duration> {
+        match self {
+            Self::Raw => None,
+            Self::FiveMinutes => Some(Duration::from_secs(300)),
+            Self::Hour => Some(Duration::from_secs(3600)),
+        }
+    }
+
+    /// The resolution whose buckets are so many seconds wide.
+    fn of_width(seconds: i64) -> Option<Self> {
+        [Self::FiveMinutes, Self::Hour].into_iter().find(|it| {
+            it.width()
+                .is_some_and(|width| width.as_secs() == seconds.unsigned_abs())
+        })
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::FiveMinutes => "5m",
+            Self::Hour => "1h",
+        }
+    }
 }
 
 /// The state of the whole.
@@ -120,7 +189,7 @@ pub struct TargetSummary {
 pub struct Stats {
     pub enabled_targets: u64,
     /// Of the enabled targets; zero when there is none.
-    pub largest_interval: std::time::Duration,
+    pub largest_interval: Duration,
     pub last_result: Option<Timestamp>,
 }
 
@@ -133,6 +202,9 @@ pub enum StoreError {
     /// The file or schema is not one that this program can use; trying again does not help.
     #[error("{0}")]
     Unusable(String),
+    /// What was asked contradicts what is stored, or itself: the targets file has to change.
+    #[error("{0}")]
+    Conflict(String),
     /// A fault of this program or of the data: trying again does not help.
     #[error("database error: {0}")]
     Fault(String),

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::StoreError;
 use crate::model::{Declared, TargetId, TargetSpec};
 
 /// A stored target, as far as matching needs it.
@@ -52,14 +53,23 @@ pub struct SyncPlan<'a> {
 }
 
 impl<'a> SyncPlan<'a> {
-    pub fn new(declared: &'a [Declared], existing: &[Existing]) -> Self {
+    /// Fails where two declarations turn out to be one target: one names its UUID, the other its own id.
+    pub fn new(declared: &'a [Declared], existing: &[Existing]) -> Result<Self, StoreError> {
         let by_id = Matcher::new(existing);
         let mut taken = HashSet::new();
         let mut matches: Vec<Option<usize>> = vec![None; declared.len()];
         // ids first, so that a name never takes a target away from the declaration that names its id
         for (slot, target) in matches.iter_mut().zip(declared) {
             let found = target.id.as_deref().and_then(|id| by_id.by_slug(id));
-            *slot = found.filter(|&index| taken.insert(index));
+            if let Some(index) = found {
+                if !taken.insert(index) {
+                    return Err(StoreError::Conflict(format!(
+                        "the id of target {:?} is that of another target in the file, which is stored as {:?}; give it an id of its own",
+                        target.spec.name, existing[index].spec.name
+                    )));
+                }
+                *slot = found;
+            }
         }
         for (slot, target) in matches.iter_mut().zip(declared) {
             if slot.is_none() {
@@ -87,7 +97,7 @@ impl<'a> SyncPlan<'a> {
                 });
             }
         }
-        plan
+        Ok(plan)
     }
 
     fn insert(&mut self, declared: &'a Declared) {
@@ -204,16 +214,16 @@ mod tests {
             existing(2, "b", Some("bee"), true),
         ];
         let file = [declared("a", None), declared("b", Some("bee"))];
-        assert_eq!(SyncPlan::new(&file, &stored).changes, []);
+        assert_eq!(SyncPlan::new(&file, &stored).unwrap().changes, []);
     }
 
     #[test]
     fn a_target_that_left_is_removed_and_its_return_brings_the_same_id_back() {
         let file = [];
-        let plan = SyncPlan::new(&file, &[existing(1, "a", None, true)]);
+        let plan = SyncPlan::new(&file, &[existing(1, "a", None, true)]).unwrap();
         assert_eq!(plan.removals, [target(1)]);
         let file = [declared("a", None)];
-        let plan = SyncPlan::new(&file, &[existing(1, "a", None, false)]);
+        let plan = SyncPlan::new(&file, &[existing(1, "a", None, false)]).unwrap();
         assert_eq!(plan.updates[0].0, target(1));
         assert!(plan.inserts.is_empty());
     }
@@ -225,7 +235,7 @@ mod tests {
             existing(2, "b", Some("y"), true),
         ];
         let file = [declared("b", Some("x")), declared("a", Some("y"))];
-        let plan = SyncPlan::new(&file, &stored);
+        let plan = SyncPlan::new(&file, &stored).unwrap();
         let updates: Vec<_> = plan
             .updates
             .iter()
@@ -237,7 +247,7 @@ mod tests {
     #[test]
     fn a_rename_without_an_id_is_a_new_target() {
         let file = [declared("new", None)];
-        let plan = SyncPlan::new(&file, &[existing(1, "old", None, true)]);
+        let plan = SyncPlan::new(&file, &[existing(1, "old", None, true)]).unwrap();
         assert_eq!(plan.removals, [target(1)]);
         assert_eq!(plan.inserts.len(), 1);
     }
@@ -245,14 +255,14 @@ mod tests {
     #[test]
     fn an_id_given_later_adopts_the_target_of_that_name() {
         let file = [declared("a", Some("slug"))];
-        let plan = SyncPlan::new(&file, &[existing(1, "a", None, true)]);
+        let plan = SyncPlan::new(&file, &[existing(1, "a", None, true)]).unwrap();
         assert_eq!(plan.updates[0].0, target(1));
     }
 
     #[test]
     fn another_id_under_the_same_name_is_another_target() {
         let file = [declared("a", Some("other"))];
-        let plan = SyncPlan::new(&file, &[existing(1, "a", Some("slug"), true)]);
+        let plan = SyncPlan::new(&file, &[existing(1, "a", Some("slug"), true)]).unwrap();
         assert_eq!(plan.removals, [target(1)]);
         assert_eq!(plan.inserts.len(), 1);
     }
@@ -261,19 +271,28 @@ mod tests {
     fn a_uuid_in_the_file_becomes_the_id_and_finds_it_in_any_spelling() {
         let uuid = "FB4C6D37-C55D-44FA-9415-89528FA8290B";
         let file = [declared("a", Some(uuid))];
-        let plan = SyncPlan::new(&file, &[]);
+        let plan = SyncPlan::new(&file, &[]).unwrap();
         assert_eq!(plan.inserts[0].0.to_string(), uuid.to_lowercase());
         let mut stored = existing(0, "was", None, true);
         stored.id = plan.inserts[0].0;
-        let plan = SyncPlan::new(&file, std::slice::from_ref(&stored));
+        let plan = SyncPlan::new(&file, std::slice::from_ref(&stored)).unwrap();
         assert_eq!(plan.updates[0].0, stored.id);
+    }
+
+    #[test]
+    fn two_declarations_of_one_target_are_refused() {
+        let stored = [existing(7, "a", Some("slug"), true)];
+        let uuid = Uuid::from_u128(7).to_string();
+        let file = [declared("a", Some("slug")), declared("b", Some(&uuid))];
+        let error = SyncPlan::new(&file, &stored).unwrap_err();
+        assert!(error.to_string().contains(r#""b""#), "{error}");
     }
 
     #[test]
     fn a_present_target_wins_a_name_over_past_ones() {
         let stored = [existing(1, "a", None, true), existing(2, "a", None, false)];
         let file = [declared("a", None)];
-        let plan = SyncPlan::new(&file, &stored);
+        let plan = SyncPlan::new(&file, &stored).unwrap();
         assert_eq!(plan.changes, []);
     }
 }

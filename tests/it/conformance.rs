@@ -1,16 +1,19 @@
 //! What every backend must do, whatever it stores in. A backend joins with one line at the end.
 
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
     Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, ProbeSpec, Reason, TargetId, TargetSpec, Timestamp,
+    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetSpec, Timestamp,
 };
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
-use pingu::storage::{Change, Recorded, ResultQuery, Status, Store};
+use pingu::storage::{
+    Change, FiguresQuery, Recorded, Resolution, ResultQuery, Stale, Status, Store, history, rollup,
+};
 use proptest::prelude::*;
 
 /// 2026-02-23T00:00:00Z: a midnight, so that days are crossed.
@@ -371,6 +374,21 @@ async fn the_latest_result_is_the_newest_slot_whatever_came_last(store: Backend)
     );
 }
 
+async fn a_clock_that_was_set_back_does_not_freeze_the_latest_result(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    record(&store, vec![up(ids[0], at(7_200.0), 1)]).await;
+    // a restart with a clock two hours earlier
+    store.sync_targets(&[icmp("a")], at(1.0)).await.unwrap();
+    assert_eq!(store.stats().await.unwrap().last_result, None);
+    record(&store, vec![failed(ids[0], at(2.0), Outcome::Down)]).await;
+    let latest = store.latest_by_target().await.unwrap();
+    assert_eq!(latest[0].stored.result.outcome(), Outcome::Down);
+    assert_eq!(
+        store.results(&query(Some(ids[0]), 10)).await.unwrap().len(),
+        2
+    );
+}
+
 async fn an_outcome_began_with_its_first_result(store: Backend) {
     let ids = sync(&store, &[icmp("a")]).await;
     let began = async |batch| {
@@ -411,30 +429,239 @@ async fn a_summary_counts_unknown_in_no_figure(store: Backend) {
         .sync_targets(&[icmp("a"), icmp("b")], at(4.0))
         .await
         .unwrap();
-    let all = store.summaries(None, at(0.0), at(10.0)).await.unwrap();
-    assert_eq!(
-        all.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(),
-        ["a", "b"]
-    );
-    let a = &all[0].summary;
+    let all = summaries(&store, None, 0.0, 10.0).await;
+    let a = &all[&ids[0]];
     assert_eq!((a.total, a.up, a.unknown), (4, 2, 1));
     assert!((a.uptime_percent().unwrap() - 200.0 / 3.0).abs() < 1e-9);
-    assert!((a.avg_latency_ms().unwrap() - 3.0).abs() < 1e-9);
-    let b = &all[1].summary;
+    assert!((a.latency.mean().unwrap() - 3000.0).abs() < 1e-9);
+    let b = &all[&ids[1]];
     assert_eq!(
-        (b.total, b.uptime_percent(), b.avg_latency_ms()),
+        (b.total, b.uptime_percent(), b.latency.mean()),
         (1, None, None)
     );
-    let one = store
-        .summaries(Some(ids[2]), at(0.0), at(10.0))
+    let one = summaries(&store, Some(ids[2]), 0.0, 10.0).await;
+    assert_eq!((one.len(), one[&ids[2]].total), (1, 1));
+    let across = summaries(&store, Some(ids[0]), -100.0, 100.0).await;
+    assert_eq!(across[&ids[0]].total, 6);
+}
+
+async fn summaries(
+    store: &Backend,
+    target: Option<TargetId>,
+    since: f64,
+    until: f64,
+) -> HashMap<TargetId, Summary> {
+    history::summaries(store.as_ref(), target, at(since), at(until))
+        .await
+        .unwrap()
+}
+
+async fn roll_ups_hold_what_their_results_say(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    let phases = Phases {
+        connect_us: Some(100),
+        ttfb_us: Some(900),
+        ..Phases::default()
+    };
+    let mut detailed = up(ids[1], at(3_700.0), 1_000);
+    detailed.observation.measurement.detail = Some(Box::new(Detail {
+        phases: Some(phases),
+        ..Detail::default()
+    }));
+    record(
+        &store,
+        vec![
+            up(ids[0], at(10.0), 500),
+            up(ids[0], at(20.0), 700),
+            detailed,
+        ],
+    )
+    .await;
+    let five = |bucket| Stale {
+        resolution: Resolution::FiveMinutes,
+        bucket: at(bucket),
+        marks: 1,
+    };
+    assert_eq!(store.stale().await.unwrap(), [five(0.0), five(3_600.0)]);
+
+    // the second bucket has not ended yet
+    assert_eq!(
+        rollup::settle(store.as_ref(), at(3_800.0)).await.unwrap(),
+        2
+    );
+    let stale = store.stale().await.unwrap();
+    assert_eq!(stale, [five(3_600.0)], "the first hour is settled too");
+    let query = FiguresQuery {
+        resolution: Resolution::Hour,
+        target: Some(ids[0]),
+        since: at(0.0),
+        until: at(3_600.0),
+        step: None,
+    };
+    let hours = store.figures(&query).await.unwrap();
+    assert_eq!(hours.len(), 1);
+    assert_eq!(
+        (hours[0].summary.total, hours[0].summary.latency.sum),
+        (2, 1200)
+    );
+    assert_eq!(hours[0].summary.jitter.value(), Some(200.0));
+
+    // a replay marks its bucket again, and its hour with it
+    record(&store, vec![failed(ids[0], at(30.0), Outcome::Down)]).await;
+    assert_eq!(
+        summaries(&store, Some(ids[0]), 0.0, 7_200.0).await[&ids[0]].total,
+        3
+    );
+    rollup::settle(store.as_ref(), at(20_000.0)).await.unwrap();
+    assert_eq!(store.stale().await.unwrap(), []);
+    let hours = store.figures(&query).await.unwrap();
+    assert_eq!((hours[0].summary.total, hours[0].summary.down()), (3, 1));
+    let b = &summaries(&store, None, 0.0, 7_200.0).await[&ids[1]];
+    let means = b
+        .phases
+        .map(|mean| mean.value().map(|micros| micros as u64));
+    assert_eq!(means, [None, Some(100), None, Some(900), None]);
+}
+
+async fn a_mark_that_comes_while_rolling_up_is_not_lost(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    record(&store, vec![up(ids[0], at(1.0), 500)]).await;
+    let seen = store.stale().await.unwrap()[0];
+    record(&store, vec![up(ids[0], at(2.0), 500)]).await;
+    store.roll_up(seen, Vec::new()).await.unwrap();
+    let stale = store.stale().await.unwrap();
+    assert!(
+        stale
+            .iter()
+            .any(|it| it.bucket == seen.bucket && it.resolution == seen.resolution)
+    );
+    assert_eq!(
+        summaries(&store, None, 0.0, 3_600.0).await[&ids[0]].total,
+        2
+    );
+}
+
+async fn a_series_has_aligned_buckets_and_nulls_nothing(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    let batch = (0..120)
+        .map(|n| up(ids[0], at(f64::from(n) * 60.0), 1_000 + n as u64))
+        .collect();
+    record(&store, batch).await;
+    for settled in [false, true] {
+        if settled {
+            rollup::settle(store.as_ref(), at(90_000.0)).await.unwrap();
+        }
+        let read = async |points| {
+            history::series(store.as_ref(), ids[0], at(0.0), at(7_200.0), points)
+                .await
+                .unwrap()
+        };
+        let fine = read(300).await;
+        assert_eq!(
+            (fine.step, fine.resolution),
+            (Duration::from_secs(30), Resolution::Raw)
+        );
+        assert_eq!(
+            fine.buckets.len(),
+            120,
+            "buckets without results are absent"
+        );
+        let coarse = read(24).await;
+        assert_eq!(coarse.step, Duration::from_secs(300));
+        assert_eq!(
+            coarse.resolution,
+            if settled {
+                Resolution::FiveMinutes
+            } else {
+                Resolution::Raw
+            }
+        );
+        assert_eq!(coarse.buckets.len(), 24);
+        assert!(
+            coarse
+                .buckets
+                .iter()
+                .all(|(at, summary)| at.as_micros() % 300_000_000 == 0 && summary.total == 5)
+        );
+        let hours = read(2).await;
+        assert_eq!(hours.buckets.len(), 2);
+        assert_eq!(
+            (
+                hours.buckets[1].1.latency.min,
+                hours.buckets[1].1.latency.max
+            ),
+            (1_060, 1_119)
+        );
+    }
+}
+
+/// Whatever was stored, settled and replayed in whichever order: figures are those of the results, percentiles within one percent.
+async fn figures_are_those_of_the_results(
+    store: Backend,
+    steps: Vec<(u8, u32, u32, bool)>,
+    span: (u32, u32),
+) {
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    let mut kept: BTreeMap<(TargetId, Timestamp), (Outcome, u64)> = BTreeMap::new();
+    for (number, chunk) in steps.chunks(7).enumerate() {
+        let mut batch = Vec::new();
+        for &(target, slot, latency, good) in chunk {
+            let id = ids[usize::from(target % 2)];
+            let slot = at(f64::from(slot));
+            let result = if good {
+                up(id, slot, latency.into())
+            } else {
+                failed(id, slot, Outcome::Down)
+            };
+            kept.entry((id, slot))
+                .or_insert((result.outcome(), latency.into()));
+            batch.push(result);
+        }
+        record(&store, batch).await;
+        if number % 2 == 0 {
+            rollup::settle(store.as_ref(), at(f64::from(chunk[0].1) + 4_000.0))
+                .await
+                .unwrap();
+        }
+    }
+    let (since, until) = (at(span.0.min(span.1).into()), at(span.0.max(span.1).into()));
+    let summaries = history::summaries(store.as_ref(), None, since, until)
         .await
         .unwrap();
-    assert_eq!((one.len(), one[0].summary.total), (1, 1));
-    let across = store
-        .summaries(Some(ids[0]), at(-100.0), at(100.0))
-        .await
-        .unwrap();
-    assert_eq!(across[0].summary.total, 6);
+    for id in ids {
+        let rows = kept
+            .iter()
+            .filter(|((target, slot), _)| *target == id && (since..until).contains(slot));
+        let rows: Vec<_> = rows.map(|(_, row)| *row).collect();
+        let mut latencies: Vec<_> = rows
+            .iter()
+            .filter(|row| row.0 == Outcome::Up)
+            .map(|row| row.1)
+            .collect();
+        latencies.sort_unstable();
+        let found = summaries.get(&id).cloned().unwrap_or_default();
+        assert_eq!(
+            (found.total, found.up),
+            (rows.len() as u64, latencies.len() as u64)
+        );
+        assert_eq!(found.latency.sum, latencies.iter().sum::<u64>());
+        for q in [0.0, 0.5, 0.95, 0.99, 1.0] {
+            let Some(last) = latencies.len().checked_sub(1) else {
+                continue;
+            };
+            let rank = q * last as f64;
+            let (low, high) = (
+                latencies[rank.floor() as usize] as f64,
+                latencies[rank.ceil() as usize] as f64,
+            );
+            let exact = low + (high - low) * rank.fract();
+            let estimate = found.latency.quantile(q).unwrap();
+            assert!(
+                (estimate - exact).abs() <= exact * 0.01 + 1e-9,
+                "p{q}: {estimate} is not {exact}"
+            );
+        }
+    }
 }
 
 async fn the_state_of_the_whole_is_told(store: Backend) {
@@ -522,6 +749,17 @@ macro_rules! conformance {
             proptest! {
                 #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
                 #[test]
+                fn figures_are_those_of_the_results(
+                    steps in prop::collection::vec((0..2_u8, 0..20_000_u32, 1..2_000_000_u32, any::<bool>()), 1..80),
+                    span in (0..20_000_u32, 0..20_000_u32),
+                ) {
+                    run(|| async {
+                        let (store, _guard) = $open;
+                        super::figures_are_those_of_the_results(store, steps, span).await;
+                    });
+                }
+
+                #[test]
                 fn any_history_is_kept_once(steps in prop::collection::vec((0..3_u8, 0..60_000_u16, any::<bool>()), 1..60)) {
                     run(|| async {
                         let (store, _guard) = $open;
@@ -551,8 +789,12 @@ macro_rules! backend {
                 windows_include_since_and_exclude_until_across_days,
                 the_newest_results_of_all_targets_are_merged,
                 the_latest_result_is_the_newest_slot_whatever_came_last,
+                a_clock_that_was_set_back_does_not_freeze_the_latest_result,
                 an_outcome_began_with_its_first_result,
                 a_summary_counts_unknown_in_no_figure,
+                roll_ups_hold_what_their_results_say,
+                a_mark_that_comes_while_rolling_up_is_not_lost,
+                a_series_has_aligned_buckets_and_nulls_nothing,
                 the_state_of_the_whole_is_told,
                 a_closed_store_says_so,
             ]

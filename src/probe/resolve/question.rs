@@ -76,6 +76,10 @@ pub(super) async fn look_up(
         let ttl = Duration::ZERO;
         return Ok(Found { addresses, ttl });
     }
+    // there never is such a name, so nobody is asked (RFC 6761 section 6.4)
+    if name.iter().next_back() == Some(b"invalid".as_slice()) {
+        return Err(Miss::NoSuchName);
+    }
     let mut first_miss = None;
     for candidate in system.candidates(name) {
         match of_family(system, heard, &candidate, family).await {

@@ -1,4 +1,4 @@
-//! One partition of results a day.
+//! One partition a day, of results and of roll-ups.
 //!
 //! A partition's name is made of a date that this module computes, never of text from outside. Days are added when a batch needs
 //! them, two more ahead, so that midnight costs nothing; the batch that finds its day missing heals it.
@@ -14,8 +14,39 @@ use super::error::Failed;
 use super::session::Session;
 
 const AHEAD: i64 = 2;
-const NAME: &str = "results_%Y%m%d";
+const DATE: &str = "_%Y%m%d";
 const DAY_SECONDS: i64 = 86_400;
+
+/// A table that is kept by days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Results,
+    /// Roll-ups of five minutes.
+    Minutes,
+}
+
+impl Table {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Results => "results",
+            Self::Minutes => "minutes",
+        }
+    }
+
+    fn partition(self, day: Day) -> String {
+        let start = Instant::UNIX_EPOCH + SignedDuration::from_secs(day.0 * DAY_SECONDS);
+        format!("{}{}", self.name(), start.strftime(DATE))
+    }
+
+    fn day(self, partition: &str) -> Option<Day> {
+        let date = partition.strip_prefix(self.name())?;
+        Date::strptime(DATE, date).ok().map(day_of)
+    }
+
+    fn sql(self, statement: &str) -> String {
+        statement.replace("{table}", self.name())
+    }
+}
 
 /// Whether a day has a name: those of the years 1 to 9999 have, but for the last days, which have none ahead of them.
 pub fn is_nameable(day: Day) -> bool {
@@ -27,29 +58,22 @@ fn day_of(date: Date) -> Day {
     Day(since.as_secs().div_euclid(DAY_SECONDS))
 }
 
-fn name(day: Day) -> String {
-    let start = Instant::UNIX_EPOCH + SignedDuration::from_secs(day.0 * DAY_SECONDS);
-    start.strftime(NAME).to_string()
-}
-
-fn sql(day: Day, statement: &str) -> String {
-    statement
-        .replace("{partition}", &name(day))
+fn sql(table: Table, day: Day, statement: &str) -> String {
+    table
+        .sql(statement)
+        .replace("{partition}", &table.partition(day))
         .replace("{start}", &(day.0 * DAY_SECONDS).to_string())
         .replace("{end}", &((day.0 + 1) * DAY_SECONDS).to_string())
 }
 
 /// The days that have a partition.
-pub async fn load(session: &mut Session) -> Result<BTreeSet<Day>, Failed> {
-    let rows = session
-        .query(include_str!("../sql/partitions.postgres.sql"), &[])
-        .await?;
+pub async fn load(session: &mut Session, table: Table) -> Result<BTreeSet<Day>, Failed> {
+    let sql = table.sql(include_str!("../sql/partitions.postgres.sql"));
+    let rows = session.query(&sql, &[]).await?;
     let mut days = BTreeSet::new();
     for row in &rows {
         // a partition of another name is someone else's, and covers days that then need none of ours
-        if let Ok(date) = Date::strptime(NAME, column::<&str>(row, 0)?) {
-            days.insert(day_of(date));
-        }
+        days.extend(table.day(column::<&str>(row, 0)?));
     }
     Ok(days)
 }
@@ -57,6 +81,7 @@ pub async fn load(session: &mut Session) -> Result<BTreeSet<Day>, Failed> {
 /// Sees to it that each of the days has a partition; `known` are those that have one, as far as this process remembers.
 pub async fn ensure(
     session: &mut Session,
+    table: Table,
     known: &mut BTreeSet<Day>,
     wanted: &BTreeSet<Day>,
 ) -> Result<(), Failed> {
@@ -70,14 +95,14 @@ pub async fn ensure(
     session
         .query(include_str!("../sql/partition_lock.postgres.sql"), &[])
         .await?;
-    let mut days = load(session).await?;
+    let mut days = load(session, table).await?;
     for &day in &wanted {
         if days.insert(day) {
             for statement in [
                 include_str!("../sql/partition_create.postgres.sql"),
                 include_str!("../sql/partition_attach.postgres.sql"),
             ] {
-                session.batch(&sql(day, statement)).await?;
+                session.batch(&sql(table, day, statement)).await?;
             }
         }
     }
@@ -102,8 +127,8 @@ mod tests {
             let instant: Timestamp = text.parse().unwrap();
             let day = Day::of(instant);
             assert!(is_nameable(day), "{text}");
-            assert_eq!(name(day), expected);
-            assert_eq!(day_of(Date::strptime(NAME, expected).unwrap()), day);
+            assert_eq!(Table::Results.partition(day), expected);
+            assert_eq!(Table::Results.day(expected), Some(day));
         }
         assert!(!is_nameable(Day::of(Timestamp::MIN)));
         assert!(!is_nameable(Day::of(Timestamp::MAX)));
@@ -114,7 +139,7 @@ mod tests {
     #[test]
     fn a_partition_covers_its_day() {
         assert_eq!(
-            sql(Day(1), "{partition} {start} {end}"),
+            sql(Table::Results, Day(1), "{partition} {start} {end}"),
             "results_19700102 86400 172800"
         );
     }

@@ -110,6 +110,7 @@ pub fn locate(error: StoreError, place: &str) -> StoreError {
         StoreError::Unavailable(text) => StoreError::Unavailable(format!("{place}: {text}")),
         StoreError::Unusable(text) => StoreError::Unusable(format!("{place}: {text}")),
         StoreError::Fault(text) => StoreError::Fault(format!("{place}: {text}")),
+        StoreError::Conflict(_) => error,
     }
 }
 

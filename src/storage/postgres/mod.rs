@@ -8,6 +8,7 @@
 mod codec;
 mod days;
 mod error;
+mod figures;
 mod read;
 mod schema;
 mod server;
@@ -24,10 +25,10 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Change, Existing, Latest, Recorded, ResultQuery, Stats, Status, Store, StoreError,
-    TargetSummary,
+    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
+    Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use error::{Failed, locate};
 use server::Server;
 use session::{Purpose, Session, Sessions};
@@ -35,8 +36,8 @@ use write::Writer;
 
 /// Connections that read, and so queries that run at once.
 const READERS: usize = 4;
-/// One for batches, one for syncs.
-const WRITERS: usize = 2;
+/// One for batches, one for syncs, one for roll-ups.
+const WRITERS: usize = 3;
 /// A query is given up by the server after five seconds; this is for a server that says nothing any more.
 const READ_DEADLINE: Duration = Duration::from_secs(8);
 /// How long to wait for another process that migrates.
@@ -126,14 +127,26 @@ impl Store for PostgresStore {
         self.read(read::latest_by_target).await
     }
 
-    async fn summaries(
-        &self,
-        target: Option<TargetId>,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<TargetSummary>, StoreError> {
-        self.read(async |session| read::summaries(session, target, since, until).await)
+    async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
+        self.read(async |session| figures::read(session, query).await)
             .await
+    }
+
+    async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
+        self.read(figures::stale).await
+    }
+
+    async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
+        let work = async {
+            let mut session = self.writing.open(Purpose::Write).await?;
+            figures::write(&mut session, stale, &figures).await?;
+            session.finish().await
+        };
+        let late = |_| StoreError::Unavailable("rolling up took too long".to_owned());
+        let written: Result<(), Failed> = tokio::time::timeout(READ_DEADLINE, work)
+            .await
+            .map_err(late)?;
+        Ok(written?)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -1,4 +1,4 @@
-//! Everything that is read but the target list: results, newest results, figures.
+//! Everything that is read but the target list: results, newest results, the state of the whole.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,12 +7,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::super::row::Owner;
-use super::super::{Latest, ResultQuery, Stats, TargetSummary};
+use super::super::{Latest, ResultQuery, Stats};
 use super::codec::{Instant, column, instant, owner, stored_result};
+use super::days::{self, Table};
 use super::error::Failed;
+use super::schema;
 use super::session::Session;
-use super::{days, schema};
-use crate::model::{StoredResult, Summary, TargetId, Timestamp};
+use crate::model::{StoredResult, TargetId, Timestamp};
 
 /// A target at one location that has results.
 struct Series {
@@ -28,11 +29,26 @@ pub async fn results(
     query: &ResultQuery,
 ) -> Result<Vec<StoredResult>, Failed> {
     let mut series = series(session, query).await?;
-    let (Some(first), Some(oldest)) = (series.first(), days::load(session).await?.pop_first())
-    else {
+    let (Some(first), Some(oldest)) = (
+        series.first(),
+        days::load(session, Table::Results).await?.pop_first(),
+    ) else {
         return Ok(Vec::new());
     };
-    let newest = first.newest.saturating_add(Duration::from_micros(1));
+    let mut newest = first.newest.saturating_add(Duration::from_micros(1));
+    if query.until.is_none_or(|until| until > newest) {
+        // a clock that was set back leaves results that are newer than the newest state
+        let rows = session
+            .query(
+                include_str!("../sql/results_newest.postgres.sql"),
+                &[(&Instant(newest), Type::TIMESTAMPTZ)],
+            )
+            .await?;
+        let beyond: Option<Instant> = column(schema::one(&rows)?, 0)?;
+        if let Some(Instant(beyond)) = beyond {
+            newest = beyond.saturating_add(Duration::from_micros(1));
+        }
+    }
     let mut until = query.until.map_or(newest, |until| until.min(newest));
     let mut since = query
         .since
@@ -126,46 +142,15 @@ pub async fn latest_by_target(session: &mut Session) -> Result<Vec<Latest>, Fail
     latest.sort_unstable_by(|a, b| {
         let of_target =
             |it: &Latest| (it.stored.result.target, it.stored.result.slot, it.stored.id);
-        let by_name = a.stored.target_name.cmp(&b.stored.target_name);
-        by_name.then_with(|| of_target(b).cmp(&of_target(a)))
+        of_target(b).cmp(&of_target(a))
     });
     // of several locations, the one whose slot is the latest
     latest.dedup_by_key(|it| it.stored.result.target);
+    latest.sort_unstable_by(|a, b| {
+        let newest_first = b.stored.result.slot.cmp(&a.stored.result.slot);
+        newest_first.then_with(|| a.stored.target_name.cmp(&b.stored.target_name))
+    });
     Ok(latest)
-}
-
-/// Sums over the raw rows of the window.
-pub async fn summaries(
-    session: &mut Session,
-    target: Option<TargetId>,
-    since: Timestamp,
-    until: Timestamp,
-) -> Result<Vec<TargetSummary>, Failed> {
-    let target = target.map(|TargetId(id)| id);
-    let rows = session
-        .query(
-            include_str!("../sql/summaries.postgres.sql"),
-            &[
-                (&target, Type::UUID),
-                (&Instant(since), Type::TIMESTAMPTZ),
-                (&Instant(until), Type::TIMESTAMPTZ),
-            ],
-        )
-        .await?;
-    let read = |row: &Row| {
-        let count = |index| column::<i64>(row, index).map(i64::unsigned_abs);
-        Ok(TargetSummary {
-            target: TargetId(column(row, 0)?),
-            name: column(row, 1)?,
-            summary: Summary {
-                total: count(2)?,
-                up: count(3)?,
-                unknown: count(4)?,
-                mean_latency_us: column(row, 5)?,
-            },
-        })
-    };
-    rows.iter().map(read).collect()
 }
 
 pub async fn stats(session: &mut Session) -> Result<Stats, Failed> {

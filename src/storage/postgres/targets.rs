@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::super::CLOCK_TOLERANCE;
 use super::super::plan::{Existing, SyncPlan};
 use super::super::{Change, Status, StoreError};
 use super::codec::{Instant, existing};
@@ -71,8 +72,17 @@ pub async fn sync(
             .batch(include_str!("../sql/targets_lock.postgres.sql"))
             .await?;
         let existing = load(&mut session, None).await?;
-        let plan = SyncPlan::new(declared, &existing);
+        let plan = SyncPlan::new(declared, &existing)?;
         apply(&mut session, &plan, now).await?;
+        session
+            .execute(
+                include_str!("../sql/state_forget_future.postgres.sql"),
+                &[(
+                    &Instant(now.saturating_add(CLOCK_TOLERANCE)),
+                    Type::TIMESTAMPTZ,
+                )],
+            )
+            .await?;
         session.finish().await?;
         Ok::<_, Failed>(plan.changes)
     };

@@ -12,12 +12,13 @@ use tokio_postgres::types::Type;
 
 use super::super::day::Day;
 use super::super::row::{column_micros, detail_json, outcome_began};
-use super::super::{Recorded, StoreError};
+use super::super::{Recorded, Resolution, StoreError};
 use super::codec::{Instant, column};
+use super::days::{self, Table};
 use super::error::Failed;
+use super::schema;
 use super::session::{Parameter, Purpose, Session, Sessions};
 use super::verdict::Verdicts;
-use super::{days, schema};
 use crate::model::{ProbeResult, TargetId};
 
 /// The longest that a batch may take, connecting included; then it is tried again later, and found stored if it was.
@@ -122,7 +123,7 @@ impl Known {
             row.verdict_key = key;
         }
         let wanted = placed.iter().map(|row| Day::of(row.result.slot)).collect();
-        days::ensure(&mut session, &mut self.days, &wanted).await?;
+        days::ensure(&mut session, Table::Results, &mut self.days, &wanted).await?;
 
         // in key order neighbouring rows fall on the same page of the index
         placed.sort_by_key(|row| (row.series_key, row.result.slot));
@@ -251,6 +252,8 @@ struct Rows<'a> {
     began: Vec<Instant>,
     /// The series that have several outcomes in this batch.
     broken: Vec<i32>,
+    /// The buckets whose roll-ups do not agree any more.
+    stale: Vec<Instant>,
 }
 
 impl<'a> Rows<'a> {
@@ -262,6 +265,7 @@ impl<'a> Rows<'a> {
             newest: Columns::of(by_series().filter_map(<[_]>::last)),
             began: Vec::new(),
             broken: Vec::new(),
+            stale: stale_buckets(placed),
         };
         for of_series in by_series() {
             let results = of_series.iter().map(|row| row.result);
@@ -275,7 +279,7 @@ impl<'a> Rows<'a> {
         rows
     }
 
-    fn parameters(&self) -> [Parameter<'_>; 17] {
+    fn parameters(&self) -> [Parameter<'_>; 18] {
         let Self { all, newest, .. } = self;
         [
             (&self.numbers, Type::INT8),
@@ -295,8 +299,17 @@ impl<'a> Rows<'a> {
             (&newest.verdicts, Type::INT4_ARRAY),
             (&newest.details, Type::TEXT_ARRAY),
             (&self.broken, Type::INT4_ARRAY),
+            (&self.stale, Type::TIMESTAMPTZ_ARRAY),
         ]
     }
+}
+
+fn stale_buckets(placed: &[Placed<'_>]) -> Vec<Instant> {
+    let slots = placed.iter().map(|row| row.result.slot);
+    let buckets: BTreeSet<_> = slots
+        .filter_map(|slot| Some(slot.bucket(Resolution::FiveMinutes.width()?)))
+        .collect();
+    buckets.into_iter().map(Instant).collect()
 }
 
 /// Rows, a list a column.

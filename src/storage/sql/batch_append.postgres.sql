@@ -14,6 +14,12 @@ stored AS (
     FROM numbers,
         unnest($2::timestamptz[], $3::int4[], $4::int4[], $5::int4[], $6::int4[], $7::int4[], $8::text[])
             AS r (ts, number, series_key, lag_us, latency_us, verdict_key, detail)
+),
+-- $18 are the buckets of five minutes whose roll-ups do not agree any more.
+marked AS (
+    INSERT INTO stale AS s (width, bucket, marks)
+    SELECT 300, bucket, 1 FROM unnest($18::timestamptz[]) AS bucket
+    ON CONFLICT (width, bucket) DO UPDATE SET marks = s.marks + 1
 )
 UPDATE target_state AS s SET
     ts = n.ts,

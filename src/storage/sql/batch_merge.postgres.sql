@@ -20,6 +20,12 @@ newest AS (
             ELSE s.since
         END
     WHERE excluded.ts > s.ts
+),
+-- $18 are the buckets of five minutes whose roll-ups do not agree any more.
+marked AS (
+    INSERT INTO stale AS s (width, bucket, marks)
+    SELECT 300, bucket, 1 FROM unnest($18::timestamptz[]) AS bucket
+    ON CONFLICT (width, bucket) DO UPDATE SET marks = s.marks + 1
 )
 INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)
 SELECT r.ts, base + r.number, r.series_key, r.lag_us, r.latency_us, r.verdict_key, r.detail::json

@@ -14,4 +14,4 @@ WHERE t.enabled = 1
       JOIN target_state AS newer ON newer.series_key = other.key
       WHERE other.target_key = t.key AND (newer.ts, newer.series_key) > (st.ts, st.series_key)
   )
-ORDER BY t.name
+ORDER BY st.ts DESC, t.name

@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::super::StoreError;
 use super::super::plan::Existing;
 pub use super::super::row::{
-    Owner, column_micros, detail_json, outcome_began, outcome_code, unreadable,
+    Owner, column_micros, detail_json, outcome, outcome_began, outcome_code, unreadable,
 };
 use super::super::row::{ResultColumns, TargetColumns};
 use super::days::Day;

@@ -22,10 +22,22 @@ impl Day {
     }
 }
 
-/// The days that have a table.
-pub fn load(connection: &Connection) -> Result<BTreeSet<Day>, StoreError> {
+/// What a table of a day holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Results,
+    /// Roll-ups of five minutes.
+    Minutes,
+}
+
+/// The days that have a table of this kind.
+pub fn load(connection: &Connection, kind: Kind) -> Result<BTreeSet<Day>, StoreError> {
+    let sql = match kind {
+        Kind::Results => include_str!("../sql/days.sqlite.sql"),
+        Kind::Minutes => include_str!("../sql/minute_days.sqlite.sql"),
+    };
     connection
-        .prepare_cached(include_str!("../sql/days.sqlite.sql"))
+        .prepare_cached(sql)
         .and_then(|mut statement| {
             statement
                 .query_map([], |row| row.get(0).map(Day))?
@@ -34,10 +46,21 @@ pub fn load(connection: &Connection) -> Result<BTreeSet<Day>, StoreError> {
         .map_err(store_error)
 }
 
-pub fn create(connection: &Connection, day: Day) -> Result<(), StoreError> {
+/// Makes the table of a day, if there is none.
+pub fn create(connection: &Connection, kind: Kind, day: Day) -> Result<(), StoreError> {
+    let (table, note) = match kind {
+        Kind::Results => (
+            include_str!("../sql/day_create.sqlite.sql"),
+            include_str!("../sql/day_insert.sqlite.sql"),
+        ),
+        Kind::Minutes => (
+            include_str!("../sql/minutes_create.sqlite.sql"),
+            include_str!("../sql/minute_day_insert.sqlite.sql"),
+        ),
+    };
     connection
-        .execute_batch(&day.sql(include_str!("../sql/day_create.sqlite.sql")))
-        .and_then(|()| connection.execute(include_str!("../sql/day_insert.sqlite.sql"), [day.0]))
+        .execute_batch(&day.sql(table))
+        .and_then(|()| connection.execute(note, [day.0]))
         .map(|_| ())
         .map_err(store_error)
 }

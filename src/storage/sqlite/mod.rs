@@ -7,6 +7,7 @@
 
 mod codec;
 mod days;
+mod figures;
 mod read;
 mod schema;
 mod targets;
@@ -19,18 +20,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Existing, Latest, Recorded, ResultQuery, Stats, Status, Store, StoreError,
-    TargetSummary,
+    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
+    Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use write::Writer;
 
 /// Connections that read, and so queries that run at once.
 const READERS: usize = 4;
+const PROMPT_READERS: usize = 2;
 /// A query that takes longer is given up: it would hold back the checkpoint and its reader has gone.
 const READ_DEADLINE: Duration = Duration::from_secs(8);
 /// How long to wait for another process that is writing.
@@ -47,14 +50,17 @@ type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 pub struct SqliteStore {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// For what may take a while.
     readers: Arc<Readers>,
+    /// For what must not wait behind it: whether the database answers, and which targets there are.
+    prompt: Arc<Readers>,
 }
 
 #[derive(Debug)]
 struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl SqliteStore {
@@ -66,9 +72,10 @@ impl SqliteStore {
                 rusqlite::version()
             )));
         }
-        let mut connection = open_connection(path, true)?;
+        let mut connection = open_connection(path, Use::Write)?;
         schema::migrate(&mut connection).map_err(|error| locate(error, path))?;
-        let mut writer = Writer::new(connection, location).map_err(|error| locate(error, path))?;
+        let mut writer =
+            Writer::new(connection, location, path).map_err(|error| locate(error, path))?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUED_JOBS);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -82,11 +89,8 @@ impl SqliteStore {
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(thread)),
-            readers: Arc::new(Readers {
-                path: path.to_owned(),
-                idle: Mutex::new(Vec::new()),
-                permits: Semaphore::new(READERS),
-            }),
+            readers: Readers::new(path, READERS),
+            prompt: Readers::new(path, PROMPT_READERS),
         })
     }
 
@@ -107,38 +111,63 @@ impl SqliteStore {
 
     async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let readers = Arc::clone(&self.readers);
-        let started = Instant::now();
-        let waiting = tokio::time::timeout(READ_DEADLINE, readers.permits.acquire());
-        let permit = waiting
-            .await
-            .map_err(|_| StoreError::Unavailable("too many queries at once".to_owned()))?
-            .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
-        let pool = Arc::clone(&self.readers);
-        let answer = tokio::task::spawn_blocking(move || pool.run(started, query)).await;
-        drop(permit);
-        answer.map_err(|error| StoreError::Fault(format!("a query panicked: {error}")))?
+        self.readers.read(query).await
     }
 }
 
 impl Readers {
+    fn new(path: &Path, count: usize) -> Arc<Self> {
+        Arc::new(Self {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(count)),
+        })
+    }
+
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let waiting =
+            tokio::time::timeout(READ_DEADLINE, Arc::clone(&self.permits).acquire_owned());
+        let permit = waiting
+            .await
+            .map_err(|_| StoreError::Unavailable("too many queries at once".to_owned()))?
+            .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))?;
+        let readers = Arc::clone(self);
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = readers.run(started, query);
+            // only now: whoever asked may be gone, the query is not
+            drop(permit);
+            answer
+        });
+        answer
+            .await
+            .map_err(|error| StoreError::Fault(format!("a query panicked: {error}")))?
+    }
+
     fn run<T>(
         &self,
         started: Instant,
-        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let idle = lock(&self.idle).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open_connection(&self.path, false)?,
+            None => open_connection(&self.path, Use::Read)?,
         };
         let overdue = move || started.elapsed() > READ_DEADLINE;
         connection
             .progress_handler(10_000, Some(overdue))
             .map_err(store_error)?;
-        let answer = query(&mut connection);
+        // all statements of a query see one state of the database
+        let answer = connection
+            .transaction()
+            .map_err(store_error)
+            .and_then(|transaction| query(&transaction));
         // a connection that failed may be the fault itself: the next query opens a new one
         if !matches!(
             answer,
@@ -147,6 +176,11 @@ impl Readers {
             lock(&self.idle).push(connection);
         }
         answer
+    }
+
+    fn close(&self) {
+        self.permits.close();
+        lock(&self.idle).clear();
     }
 }
 
@@ -163,13 +197,15 @@ impl Store for SqliteStore {
     }
 
     async fn targets(&self, status: Status) -> Result<Vec<Target>, StoreError> {
-        self.read(move |connection| targets::list(connection, status))
+        self.prompt
+            .read(move |connection| targets::list(connection, status))
             .await
     }
 
     async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError> {
         let reference = reference.to_owned();
-        self.read(move |connection| targets::find(connection, &reference))
+        self.prompt
+            .read(move |connection| targets::find(connection, &reference))
             .await
     }
 
@@ -184,29 +220,33 @@ impl Store for SqliteStore {
     }
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
-        self.read(|connection| read::latest_by_target(connection))
+        self.read(read::latest_by_target).await
+    }
+
+    async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
+        let query = *query;
+        self.read(move |connection| figures::read(connection, &query))
             .await
     }
 
-    async fn summaries(
-        &self,
-        target: Option<TargetId>,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<TargetSummary>, StoreError> {
-        self.read(move |connection| read::summaries(connection, target, since, until))
+    async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
+        self.read(figures::stale).await
+    }
+
+    async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
+        self.write(move |writer| writer.roll_up(stale, &figures))
             .await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        self.read(|connection| read::stats(connection)).await
+        self.prompt.read(read::stats).await
     }
 
     async fn close(&self) {
-        self.readers.permits.close();
+        self.readers.close();
+        self.prompt.close();
         drop(lock(&self.jobs).take());
         let thread = lock(&self.writer).take();
-        lock(&self.readers.idle).clear();
         if let Some(thread) = thread {
             // the writer finishes what is queued, then closes the file
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -220,16 +260,25 @@ pub fn known_targets(path: &Path) -> Result<Option<Vec<Existing>>, StoreError> {
     if !path.exists() {
         return Ok(None);
     }
-    let connection = open_connection(path, false)?;
+    let connection = open_connection(path, Use::Look)?;
     if !schema::is_current(&connection).map_err(|error| locate(error, path))? {
         return Ok(None);
     }
     targets::load(&connection, None).map(Some)
 }
 
-fn open_connection(path: &Path, writer: bool) -> Result<Connection, StoreError> {
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Write,
+    Read,
+    /// Reading by a program that leaves no trace in the file.
+    Look,
+}
+
+fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if writer {
+    if purpose == Use::Write {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
     let configure = || -> Result<Connection, StoreError> {
@@ -241,7 +290,9 @@ fn open_connection(path: &Path, writer: bool) -> Result<Connection, StoreError> 
                 .pragma_update(None, name, value)
                 .map_err(store_error)
         };
-        if writer {
+        if purpose == Use::Write {
+            // before the first change: the file may be another program's
+            schema::refuse_foreign(&connection)?;
             pragma("journal_mode", "wal")?;
             pragma("synchronous", "normal")?;
             // 16 MB between checkpoints keeps the WAL small and its cost per row low
@@ -250,11 +301,50 @@ fn open_connection(path: &Path, writer: bool) -> Result<Connection, StoreError> 
         } else {
             pragma("query_only", "on")?;
         }
+        if purpose == Use::Look {
+            connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+                .map_err(store_error)?;
+        }
         pragma("cache_size", "-16384")?;
         pragma("temp_store", "memory")?;
         Ok(connection)
     };
-    configure().map_err(|error| locate(error, path))
+    configure().map_err(|error| match (&error, advice(path)) {
+        (StoreError::Unavailable(_), Some(advice)) => {
+            StoreError::Unavailable(format!("{}: {advice}", path.display()))
+        }
+        _ => locate(error, path),
+    })
+}
+
+/// What keeps a database file from being opened, where the file system tells more than SQLite does.
+fn advice(path: &Path) -> Option<String> {
+    if path.is_dir() {
+        return Some("is a folder; DATABASE_URL needs a file in it, such as pingu.db".to_owned());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Some(format!(
+            "the folder {folder} does not exist; create it, or change DATABASE_URL"
+        ));
+    }
+    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    let (what, whose) = match path.exists() {
+        // SQLite makes two files beside its own
+        true if writable(path) && writable(folder) => return None,
+        true if writable(folder) => ("the file", path),
+        _ if writable(folder) => return None,
+        _ => ("the folder", folder),
+    };
+    let whose = whose.display();
+    Some(format!(
+        "this user may not write to {what} {whose}; change its permissions, or DATABASE_URL"
+    ))
 }
 
 /// Puts the file's name before an error that concerns the file as a whole.
@@ -264,6 +354,7 @@ fn locate(error: StoreError, path: &Path) -> StoreError {
         StoreError::Unavailable(text) => StoreError::Unavailable(format!("{file}: {text}")),
         StoreError::Unusable(text) => StoreError::Unusable(format!("{file}: {text}")),
         StoreError::Fault(text) => StoreError::Fault(format!("{file}: {text}")),
+        StoreError::Conflict(_) => error,
     }
 }
 
@@ -273,16 +364,18 @@ fn store_error(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode as Code;
     let text = error.to_string();
     match error.sqlite_error_code() {
-        Some(Code::DatabaseBusy | Code::DatabaseLocked) => {
-            StoreError::Unavailable("locked by another program".to_owned())
-        }
+        Some(Code::DatabaseBusy | Code::DatabaseLocked) => StoreError::Unavailable(
+            "locked by another program; is another Pingu using it?".to_owned(),
+        ),
         Some(Code::OperationInterrupted) => StoreError::Unavailable("took too long".to_owned()),
         Some(Code::DiskFull) => StoreError::Unavailable("the disk is full".to_owned()),
+        Some(Code::SystemIoFailure) => {
+            StoreError::Unavailable(format!("{text}; is the disk full, or failing?"))
+        }
         Some(
             Code::CannotOpen
             | Code::PermissionDenied
             | Code::ReadOnly
-            | Code::SystemIoFailure
             | Code::OutOfMemory
             | Code::FileLockingProtocolFailed,
         ) => StoreError::Unavailable(text),
@@ -307,7 +400,8 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
         let day = days::Day(1);
-        days::create(&connection, day).unwrap();
+        days::create(&connection, days::Kind::Results, day).unwrap();
+        days::create(&connection, days::Kind::Minutes, day).unwrap();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/storage/sql");
         let mut count = 0;
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,14 +1,14 @@
-//! Everything that is read but the target list: results, newest results, figures.
+//! Results: those of a span, the newest of each target, and the state of the whole.
 
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use rusqlite::{Connection, Row, params};
 
-use super::super::{Latest, ResultQuery, Stats, StoreError, TargetSummary};
+use super::super::{Latest, ResultQuery, Stats, StoreError};
 use super::codec::{Origin, Owner, stored_result, target_id};
-use super::days::{self, Day};
+use super::days::{self, Day, Kind};
 use super::store_error;
-use crate::model::{StoredResult, Summary, TargetId, Timestamp};
+use crate::model::{StoredResult, TargetId, Timestamp};
 
 /// One series' results of one day, read a page at a time from the newest back.
 struct Stream {
@@ -36,7 +36,7 @@ pub fn results(
         streams.retain(|stream| stream.newest >= since);
     }
     let mut found = Vec::with_capacity(query.limit);
-    let days = days::load(connection)?;
+    let days = days::load(connection, Kind::Results)?;
     let last = Timestamp::from_micros(until.as_micros().saturating_sub(1));
     for &day in days.iter().rev() {
         if day > Day::of(last) {
@@ -161,113 +161,6 @@ pub fn latest_by_target(connection: &Connection) -> Result<Vec<Latest>, StoreErr
         });
     }
     Ok(latest)
-}
-
-/// Sums over the raw rows of the window, day by day.
-pub fn summaries(
-    connection: &Connection,
-    target: Option<TargetId>,
-    since: Timestamp,
-    until: Timestamp,
-) -> Result<Vec<TargetSummary>, StoreError> {
-    let series = wanted_series(connection, target)?;
-    let keys: Vec<i64> = series.iter().filter_map(|(.., key)| *key).collect();
-    let range = match (target, keys.iter().min(), keys.iter().max()) {
-        (Some(_), Some(first), Some(last)) => (*first, *last),
-        _ => (0, i64::MAX),
-    };
-    let mut sums: HashMap<i64, Sums> = HashMap::new();
-    let last = Timestamp::from_micros(until.as_micros().saturating_sub(1));
-    for day in days::load(connection)? {
-        if keys.is_empty() || day < Day::of(since) || day > Day::of(last) {
-            continue;
-        }
-        let mut statement = connection
-            .prepare_cached(&day.sql(include_str!("../sql/summary_day.sqlite.sql")))
-            .map_err(store_error)?;
-        let mut rows = statement
-            .query(params![
-                range.0,
-                range.1,
-                day.offset(since),
-                day.offset(until)
-            ])
-            .map_err(store_error)?;
-        while let Some(row) = rows.next().map_err(store_error)? {
-            let number = |index| row.get::<_, i64>(index).map_err(store_error);
-            let day = Sums {
-                total: number(1)?,
-                up: number(2)?,
-                unknown: number(3)?,
-                latency_sum: number(4)?,
-                latencies: number(5)?,
-            };
-            sums.entry(number(0)?).or_default().add(&day);
-        }
-    }
-    let mut summaries = Vec::new();
-    // the series of a target follow one another
-    for of_target in series.chunk_by(|a, b| a.0 == b.0) {
-        let mut total = Sums::default();
-        for (.., key) in of_target {
-            total.add(&key.and_then(|key| sums.remove(&key)).unwrap_or_default());
-        }
-        let (id, name, _) = &of_target[0];
-        summaries.push(TargetSummary {
-            target: *id,
-            name: name.clone(),
-            summary: total.summary(),
-        });
-    }
-    Ok(summaries)
-}
-
-#[derive(Default)]
-struct Sums {
-    total: i64,
-    up: i64,
-    unknown: i64,
-    latency_sum: i64,
-    latencies: i64,
-}
-
-impl Sums {
-    const fn add(&mut self, other: &Self) {
-        self.total += other.total;
-        self.up += other.up;
-        self.unknown += other.unknown;
-        self.latency_sum += other.latency_sum;
-        self.latencies += other.latencies;
-    }
-
-    fn summary(&self) -> Summary {
-        let mean = || self.latency_sum as f64 / self.latencies as f64;
-        Summary {
-            total: self.total.unsigned_abs(),
-            up: self.up.unsigned_abs(),
-            unknown: self.unknown.unsigned_abs(),
-            mean_latency_us: (self.latencies > 0).then(mean),
-        }
-    }
-}
-
-fn wanted_series(
-    connection: &Connection,
-    target: Option<TargetId>,
-) -> Result<Vec<(TargetId, String, Option<i64>)>, StoreError> {
-    let mut statement = connection
-        .prepare_cached(include_str!("../sql/summary_targets.sqlite.sql"))
-        .map_err(store_error)?;
-    let mut rows = statement
-        .query([target.map(|id| id.to_string())])
-        .map_err(store_error)?;
-    let mut series = Vec::new();
-    while let Some(row) = rows.next().map_err(store_error)? {
-        let id: String = row.get(0).map_err(store_error)?;
-        let name = row.get(1).map_err(store_error)?;
-        series.push((target_id(&id)?, name, row.get(2).map_err(store_error)?));
-    }
-    Ok(series)
 }
 
 pub fn stats(connection: &Connection) -> Result<Stats, StoreError> {

@@ -12,7 +12,10 @@ use super::store_error;
 /// Marks the file as Pingu's in SQLite's header (`PRAGMA application_id`): "Ping".
 const APPLICATION_ID: i32 = 0x5069_6e67;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../sql/migrations/0001_start.sqlite.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../sql/migrations/0001_start.sqlite.sql"),
+    include_str!("../sql/migrations/0002_rollups.sqlite.sql"),
+];
 
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     loop {
@@ -53,6 +56,11 @@ fn refuse_newer(version: i64) -> Result<(), StoreError> {
         )));
     }
     Ok(())
+}
+
+/// Fails on a file that holds tables of something else, without changing it.
+pub fn refuse_foreign(connection: &Connection) -> Result<(), StoreError> {
+    version(connection).map(|_| ())
 }
 
 fn version(connection: &Connection) -> Result<i64, StoreError> {

@@ -1,19 +1,26 @@
 //! The one writer: batches of results and syncs of targets, each in a transaction of its own.
 
 use std::collections::{BTreeSet, HashMap};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::super::CLOCK_TOLERANCE;
 use super::super::plan::SyncPlan;
-use super::super::{Change, Recorded, StoreError};
+use super::super::{Change, Figures, Recorded, Resolution, Stale, StoreError};
 use super::codec::{column_micros, detail_json, outcome_began};
-use super::days::{self, Day};
+use super::days::{self, Day, Kind};
+use super::figures;
 use super::verdict::Verdicts;
 use super::{store_error, targets};
 use crate::model::{Declared, ProbeResult, TargetId, Timestamp};
 
 pub struct Writer {
     connection: Connection,
+    path: PathBuf,
+    /// Device and inode of the file that is open.
+    file: Option<(u64, u64)>,
     location_key: i64,
     days: BTreeSet<Day>,
     /// The series of this location.
@@ -32,7 +39,7 @@ struct Placed<'a> {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, location: &str) -> Result<Self, StoreError> {
+    pub fn new(connection: Connection, location: &str, path: &Path) -> Result<Self, StoreError> {
         connection
             .execute(
                 include_str!("../sql/location_insert.sqlite.sql"),
@@ -46,9 +53,11 @@ impl Writer {
                 |row| row.get(0),
             )
             .map_err(store_error)?;
-        let days = days::load(&connection)?;
+        let days = days::load(&connection, Kind::Results)?;
         Ok(Self {
             connection,
+            path: path.to_owned(),
+            file: identity(path),
             location_key,
             days,
             series: HashMap::new(),
@@ -66,8 +75,15 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(store_error)?;
         let existing = targets::load(&transaction, None)?;
-        let plan = SyncPlan::new(declared, &existing);
+        let plan = SyncPlan::new(declared, &existing)?;
         targets::apply(&transaction, &plan, now)?;
+        let newest_possible = now.saturating_add(CLOCK_TOLERANCE).as_micros();
+        transaction
+            .execute(
+                include_str!("../sql/state_forget_future.sqlite.sql"),
+                [newest_possible],
+            )
+            .map_err(store_error)?;
         transaction.commit().map_err(store_error)?;
         Ok(plan.changes)
     }
@@ -84,6 +100,13 @@ impl Writer {
     }
 
     fn record_in_transaction(&mut self, batch: &[ProbeResult]) -> Result<Recorded, StoreError> {
+        if identity(&self.path) != self.file {
+            // the open file has no name any more: what is written to it is gone with this process
+            return Err(StoreError::Unavailable(format!(
+                "{}: the file was removed or replaced; put it back, or restart Pingu to begin a new one",
+                self.path.display()
+            )));
+        }
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -112,7 +135,7 @@ impl Writer {
             };
             let day = Day::of(result.slot);
             if !self.days.contains(&day) {
-                days::create(&transaction, day)?;
+                days::create(&transaction, Kind::Results, day)?;
                 self.days.insert(day);
             }
             last_id += 1;
@@ -130,6 +153,13 @@ impl Writer {
         recorded.stored = insert(&transaction, &placed)?;
         recorded.duplicate = placed.len() as u64 - recorded.stored;
         update_states(&transaction, &placed)?;
+        let buckets: BTreeSet<_> = placed
+            .iter()
+            .filter_map(|row| Some(row.result.slot.bucket(Resolution::FiveMinutes.width()?)))
+            .collect();
+        for bucket in buckets {
+            figures::mark(&transaction, Resolution::FiveMinutes, bucket)?;
+        }
         transaction
             .execute(include_str!("../sql/result_id_write.sqlite.sql"), [last_id])
             .map_err(store_error)?;
@@ -137,11 +167,25 @@ impl Writer {
         Ok(recorded)
     }
 
+    pub fn roll_up(&mut self, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store_error)?;
+        figures::write(&transaction, stale, figures)?;
+        transaction.commit().map_err(store_error)
+    }
+
     pub fn close(self) {
         // closing checkpoints the WAL; there is nobody left to tell if that fails, and the WAL is complete
         let _ = self.connection.pragma_update(None, "optimize", "");
         let _ = self.connection.close();
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// The series of a target here, created with its first result; nothing for a target that the database does not know.

@@ -1,0 +1,63 @@
+//! How figures are summed up, whatever they are read from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::row::unreadable;
+use super::{Figures, FiguresQuery, StoreError};
+use crate::model::{Detail, Sample, Summary, TargetId, Timestamp};
+
+/// Sums by series and bucket. Results of a series come in the order of their slots.
+#[derive(Debug)]
+pub struct Sums {
+    since: Timestamp,
+    step: Option<Duration>,
+    buckets: BTreeMap<(i64, Timestamp), Figures>,
+    /// The series that results come from, and the latency of its last one.
+    before: Option<(i64, Option<u64>)>,
+}
+
+impl Sums {
+    pub const fn new(query: &FiguresQuery) -> Self {
+        Self {
+            since: query.since,
+            step: query.step,
+            buckets: BTreeMap::new(),
+            before: None,
+        }
+    }
+
+    pub fn add(&mut self, series: i64, target: TargetId, slot: Timestamp, sample: &Sample<'_>) {
+        let before = match self.before {
+            Some((of, latency)) if of == series => latency,
+            _ => None,
+        };
+        self.bucket(series, target, slot).add(sample, before);
+        self.before = Some((series, sample.latency_us));
+    }
+
+    pub fn merge(&mut self, series: i64, target: TargetId, bucket: Timestamp, summary: &Summary) {
+        self.bucket(series, target, bucket).merge(summary);
+    }
+
+    fn bucket(&mut self, series: i64, target: TargetId, instant: Timestamp) -> &mut Summary {
+        let at = self.step.map_or(self.since, |step| instant.bucket(step));
+        let figures = self.buckets.entry((series, at)).or_insert_with(|| Figures {
+            series,
+            target,
+            at,
+            summary: Summary::default(),
+        });
+        &mut figures.summary
+    }
+
+    /// By series, and in a series by time.
+    pub fn figures(self) -> Vec<Figures> {
+        self.buckets.into_values().collect()
+    }
+}
+
+/// What a result says beyond its columns.
+pub fn detail(json: &str) -> Result<Detail, StoreError> {
+    serde_json::from_str(json).map_err(|_| unreadable("detail", json))
+}

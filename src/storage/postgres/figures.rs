@@ -1,0 +1,171 @@
+//! Figures: summed up from results or from roll-ups, and the roll-ups written.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::super::day::Day;
+use super::super::figures::{Sums, detail};
+use super::super::rollup::{decode, encode};
+use super::super::row::{outcome, unreadable};
+use super::super::{Figures, FiguresQuery, Resolution, Stale};
+use super::codec::{Instant, column, instant};
+use super::days::{self, Table};
+use super::error::Failed;
+use super::session::{Parameter, Session};
+use crate::model::{Latencies, Sample, Summary, TargetId, Timestamp};
+
+/// Series that are read at once: what waits in memory is bounded whatever the span.
+const AT_ONCE: usize = 1_000;
+
+pub async fn read(session: &mut Session, query: &FiguresQuery) -> Result<Vec<Figures>, Failed> {
+    let target = query.target.map(|TargetId(id)| id);
+    let rows = session
+        .query(
+            include_str!("../sql/series_keys.postgres.sql"),
+            &[(&target, Type::UUID)],
+        )
+        .await?;
+    let keys = rows.iter().map(|row| column(row, 0));
+    let keys = keys.collect::<Result<Vec<i32>, _>>()?;
+    let sql = match query.resolution {
+        Resolution::Raw => include_str!("../sql/raw_read.postgres.sql"),
+        Resolution::FiveMinutes => include_str!("../sql/minutes_read.postgres.sql"),
+        Resolution::Hour => include_str!("../sql/hours_read.postgres.sql"),
+    };
+    let mut sums = Sums::new(query);
+    for keys in keys.chunks(AT_ONCE) {
+        let parameters: [Parameter<'_>; 3] = [
+            (&Instant(query.since), Type::TIMESTAMPTZ),
+            (&Instant(query.until), Type::TIMESTAMPTZ),
+            (&keys, Type::INT4_ARRAY),
+        ];
+        for row in session.query(sql, &parameters).await? {
+            let series = column::<i32>(&row, 0)?.into();
+            let target = TargetId(column(&row, 1)?);
+            let at = instant(&row, 2)?;
+            if query.resolution == Resolution::Raw {
+                let detail = column::<Option<&str>>(&row, 5)?.map(detail).transpose()?;
+                let sample = Sample {
+                    outcome: outcome(column::<i32>(&row, 4)?.into())?,
+                    latency_us: column::<Option<i32>>(&row, 3)?.map(|us| us.unsigned_abs().into()),
+                    detail: detail.as_ref(),
+                };
+                sums.add(series, target, at, &sample);
+            } else {
+                sums.merge(series, target, at, &summary(&row)?);
+            }
+        }
+    }
+    Ok(sums.figures())
+}
+
+fn summary(row: &Row) -> Result<Summary, Failed> {
+    let number = |index| column::<i64>(row, index).map(i64::unsigned_abs);
+    let mut summary = Summary {
+        total: number(3)?,
+        up: number(4)?,
+        unknown: number(5)?,
+        sent: number(6)?,
+        received: number(7)?,
+        latency: Latencies {
+            sum: number(9)?,
+            min: number(10)?,
+            max: number(11)?,
+            ..Latencies::default()
+        },
+        ..Summary::default()
+    };
+    decode(column(row, 12)?, &mut summary).ok_or_else(|| unreadable("roll-up", "its figures"))?;
+    Ok(summary)
+}
+
+/// The buckets that are marked, the finer first.
+pub async fn stale(session: &mut Session) -> Result<Vec<Stale>, Failed> {
+    let rows = session
+        .query(include_str!("../sql/stale_list.postgres.sql"), &[])
+        .await?;
+    let read = |row: &Row| {
+        let width: i32 = column(row, 0)?;
+        let resolution =
+            Resolution::of_width(width.into()).ok_or_else(|| unreadable("width", width))?;
+        Ok(Stale {
+            resolution,
+            bucket: instant(row, 1)?,
+            marks: column(row, 2)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Writes the roll-ups of a bucket within the session's transaction.
+pub async fn write(session: &mut Session, stale: Stale, figures: &[Figures]) -> Result<(), Failed> {
+    let width = stale.resolution.width().unwrap_or_default().as_secs() as i32;
+    let bucket = Instant(stale.bucket);
+    let sql = match stale.resolution {
+        Resolution::Raw => return Ok(()),
+        Resolution::Hour => include_str!("../sql/hours_write.postgres.sql"),
+        Resolution::FiveMinutes => {
+            let day = BTreeSet::from([Day::of(stale.bucket)]);
+            days::ensure(session, Table::Minutes, &mut BTreeSet::new(), &day).await?;
+            mark(session, Resolution::Hour, stale.bucket).await?;
+            include_str!("../sql/minutes_write.postgres.sql")
+        }
+    };
+    let list = |of: fn(&Summary) -> u64| -> Vec<i64> {
+        figures
+            .iter()
+            .map(|it| i64::try_from(of(&it.summary)).unwrap_or(i64::MAX))
+            .collect()
+    };
+    let series: Vec<i32> = figures.iter().map(|it| it.series as i32).collect();
+    let bytes: Vec<Vec<u8>> = figures.iter().map(|it| encode(&it.summary)).collect();
+    let columns = [
+        list(|it| it.total),
+        list(|it| it.up),
+        list(|it| it.unknown),
+        list(|it| it.sent),
+        list(|it| it.received),
+        list(|it| it.latency.count()),
+        list(|it| it.latency.sum),
+        list(|it| it.latency.min),
+        list(|it| it.latency.max),
+    ];
+    let mut parameters: Vec<Parameter<'_>> =
+        vec![(&bucket, Type::TIMESTAMPTZ), (&series, Type::INT4_ARRAY)];
+    parameters.extend(columns.iter().map(|list| (list as _, Type::INT8_ARRAY)));
+    parameters.push((&bytes, Type::BYTEA_ARRAY));
+    session.execute(sql, &parameters).await?;
+    session
+        .execute(
+            include_str!("../sql/stale_clear.postgres.sql"),
+            &[
+                (&width, Type::INT4),
+                (&bucket, Type::TIMESTAMPTZ),
+                (&stale.marks, Type::INT8),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn mark(
+    session: &mut Session,
+    resolution: Resolution,
+    instant: Timestamp,
+) -> Result<(), Failed> {
+    let Some(width) = resolution.width() else {
+        return Ok(());
+    };
+    session
+        .execute(
+            include_str!("../sql/stale_mark.postgres.sql"),
+            &[
+                (&(width.as_secs() as i32), Type::INT4),
+                (&Instant(instant.bucket(width)), Type::TIMESTAMPTZ),
+            ],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+DELETE FROM chunks WHERE id = ?1 RETURNING results

@@ -1,0 +1,1 @@
+SELECT id, results, body FROM chunks WHERE id < ?1 ORDER BY id DESC

@@ -1,0 +1,1 @@
+SELECT id, results, begins FROM chunks ORDER BY id

@@ -1,0 +1,1 @@
+SELECT coalesce(sum(results), 0), coalesce(max(id), 0) FROM chunks

@@ -1,0 +1,1 @@
+INSERT INTO minute_days (day) VALUES (?1) ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+SELECT day FROM minute_days ORDER BY day

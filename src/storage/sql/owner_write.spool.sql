@@ -1,0 +1,1 @@
+INSERT INTO owner (location) VALUES (?1)

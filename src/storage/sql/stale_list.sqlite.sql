@@ -1,0 +1,1 @@
+SELECT width, bucket, marks FROM stale ORDER BY width, bucket

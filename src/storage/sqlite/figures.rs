@@ -1,0 +1,236 @@
+//! Figures: summed up from results or from roll-ups, and the roll-ups written.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Row, params};
+
+use super::super::figures::{self, Sums};
+use super::super::rollup::{decode, encode};
+use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
+use super::codec::{outcome, target_id, unreadable};
+use super::days::{self, Day, Kind};
+use super::store_error;
+use crate::model::{Histogram, Latencies, Sample, Summary, TargetId, Timestamp, micros};
+
+pub fn read(connection: &Connection, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
+    if query.since >= query.until {
+        return Ok(Vec::new());
+    }
+    let last = Timestamp::from_micros(query.until.as_micros() - 1);
+    let kept = match query.resolution {
+        Resolution::Raw => days::load(connection, Kind::Results)?,
+        Resolution::FiveMinutes => days::load(connection, Kind::Minutes)?,
+        Resolution::Hour => BTreeSet::new(),
+    };
+    let days: Vec<Day> = kept
+        .range(Day::of(query.since)..=Day::of(last))
+        .copied()
+        .collect();
+    let mut sums = Sums::new(query);
+    for series in series(connection, query.target)? {
+        match query.resolution {
+            Resolution::Raw => {
+                for day in &days {
+                    add_results(connection, *day, series, query, &mut sums)?;
+                }
+            }
+            Resolution::FiveMinutes => {
+                for day in &days {
+                    let sql = day.sql(include_str!("../sql/minutes_read.sqlite.sql"));
+                    add_rollups(connection, &sql, series, query, &mut sums)?;
+                }
+            }
+            Resolution::Hour => {
+                let sql = include_str!("../sql/hours_read.sqlite.sql");
+                add_rollups(connection, sql, series, query, &mut sums)?;
+            }
+        }
+    }
+    Ok(sums.figures())
+}
+
+type Series = (i64, TargetId);
+
+fn series(connection: &Connection, target: Option<TargetId>) -> Result<Vec<Series>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/series_keys.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut rows = statement
+        .query([target.map(|id| id.to_string())])
+        .map_err(store_error)?;
+    let mut series = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let id: String = row.get(1).map_err(store_error)?;
+        series.push((row.get(0).map_err(store_error)?, target_id(&id)?));
+    }
+    Ok(series)
+}
+
+fn add_results(
+    connection: &Connection,
+    day: Day,
+    (series, target): Series,
+    query: &FiguresQuery,
+    sums: &mut Sums,
+) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare_cached(&day.sql(include_str!("../sql/raw_read.sqlite.sql")))
+        .map_err(store_error)?;
+    let span = params![series, day.offset(query.since), day.offset(query.until)];
+    let mut rows = statement.query(span).map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let latency: Option<i64> = row.get(1).map_err(store_error)?;
+        let detail = match row.get_ref(3).map_err(store_error)? {
+            rusqlite::types::ValueRef::Null => None,
+            value => {
+                let json = value
+                    .as_str()
+                    .map_err(|error| unreadable("detail", error))?;
+                Some(figures::detail(json)?)
+            }
+        };
+        let sample = Sample {
+            outcome: outcome(row.get(2).map_err(store_error)?)?,
+            latency_us: latency.map(i64::unsigned_abs),
+            detail: detail.as_ref(),
+        };
+        let at = day.instant(row.get(0).map_err(store_error)?);
+        sums.add(series, target, at, &sample);
+    }
+    Ok(())
+}
+
+fn add_rollups(
+    connection: &Connection,
+    sql: &str,
+    (series, target): Series,
+    query: &FiguresQuery,
+    sums: &mut Sums,
+) -> Result<(), StoreError> {
+    let width = query.resolution.width().map_or(1, micros);
+    let bucket = |instant: Timestamp| instant.as_micros().div_euclid(width);
+    let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
+    let mut rows = statement
+        .query(params![series, bucket(query.since), bucket(query.until)])
+        .map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let number: i64 = row.get(0).map_err(store_error)?;
+        let at = Timestamp::from_micros(number * width);
+        let summary = summary(row)?;
+        sums.merge(series, target, at, &summary);
+    }
+    Ok(())
+}
+
+fn summary(row: &Row<'_>) -> Result<Summary, StoreError> {
+    let number = |index| -> Result<u64, StoreError> {
+        let number: i64 = row.get(index).map_err(store_error)?;
+        Ok(number.unsigned_abs())
+    };
+    let mut summary = Summary {
+        total: number(1)?,
+        up: number(2)?,
+        unknown: number(3)?,
+        sent: number(4)?,
+        received: number(5)?,
+        latency: Latencies {
+            sum: number(7)?,
+            min: number(8)?,
+            max: number(9)?,
+            histogram: Histogram::default(),
+        },
+        ..Summary::default()
+    };
+    let bytes = row.get_ref(10).map_err(store_error)?;
+    let bytes = bytes
+        .as_blob()
+        .map_err(|error| unreadable("roll-up", error))?;
+    decode(bytes, &mut summary).ok_or_else(|| unreadable("roll-up", "its figures"))?;
+    Ok(summary)
+}
+
+/// The buckets that are marked, the finer first.
+pub fn stale(connection: &Connection) -> Result<Vec<Stale>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/stale_list.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut rows = statement.query([]).map_err(store_error)?;
+    let mut stale = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let number = |index| row.get::<_, i64>(index).map_err(store_error);
+        let width = number(0)?;
+        let resolution = Resolution::of_width(width).ok_or_else(|| unreadable("width", width))?;
+        stale.push(Stale {
+            resolution,
+            bucket: Timestamp::from_micros(number(1)? * width * 1_000_000),
+            marks: number(2)?,
+        });
+    }
+    Ok(stale)
+}
+
+fn seconds(resolution: Resolution) -> i64 {
+    resolution
+        .width()
+        .map_or(0, |width| width.as_secs().cast_signed())
+}
+
+/// Says, within the transaction that changes what a bucket is made of, that its roll-ups do not agree any more.
+pub fn mark(
+    connection: &Connection,
+    resolution: Resolution,
+    instant: Timestamp,
+) -> Result<(), StoreError> {
+    let width = seconds(resolution);
+    let bucket = instant.as_micros().div_euclid(width * 1_000_000);
+    connection
+        .prepare_cached(include_str!("../sql/stale_mark.sqlite.sql"))
+        .and_then(|mut statement| statement.execute([width, bucket]))
+        .map_err(store_error)?;
+    Ok(())
+}
+
+/// Writes the roll-ups of a bucket within a transaction.
+pub fn write(connection: &Connection, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
+    let sql = match stale.resolution {
+        Resolution::Hour => include_str!("../sql/hours_write.sqlite.sql").to_owned(),
+        Resolution::FiveMinutes => {
+            let day = Day::of(stale.bucket);
+            days::create(connection, Kind::Minutes, day)?;
+            // the hour is made of this
+            mark(connection, Resolution::Hour, stale.bucket)?;
+            day.sql(include_str!("../sql/minutes_write.sqlite.sql"))
+        }
+        Resolution::Raw => return Ok(()),
+    };
+    let width = seconds(stale.resolution);
+    let bucket = stale.bucket.as_micros().div_euclid(width * 1_000_000);
+    let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
+    for Figures {
+        series, summary, ..
+    } in figures
+    {
+        let column = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        statement
+            .execute(params![
+                series,
+                bucket,
+                column(summary.total),
+                column(summary.up),
+                column(summary.unknown),
+                column(summary.sent),
+                column(summary.received),
+                column(summary.latency.count()),
+                column(summary.latency.sum),
+                column(summary.latency.min),
+                column(summary.latency.max),
+                encode(summary),
+            ])
+            .map_err(store_error)?;
+    }
+    connection
+        .prepare_cached(include_str!("../sql/stale_clear.sqlite.sql"))
+        .and_then(|mut statement| statement.execute([width, bucket, stale.marks]))
+        .map_err(store_error)?;
+    Ok(())
+}
