@@ -71,7 +71,7 @@ impl<T: Send + 'static> IcmpProber<T> {
         });
         let engine = Arc::new(RwLock::new(start_engine(&shared)));
         let runtime = Handle::current();
-        runtime.spawn(reopen(Arc::downgrade(&engine), Arc::clone(&shared)));
+        runtime.spawn(reopen(Arc::downgrade(&engine), Arc::downgrade(&shared)));
         Self {
             engine,
             shared,
@@ -175,11 +175,12 @@ fn start_engine<T: Send + 'static>(shared: &Arc<Shared<T>>) -> Result<Engine, St
 /// Tries again and again to open sockets that could not be opened: a permission may be given while Pingu runs.
 async fn reopen<T: Send + 'static>(
     engine: Weak<RwLock<Result<Engine, String>>>,
-    shared: Arc<Shared<T>>,
+    shared: Weak<Shared<T>>,
 ) {
     loop {
+        // holding nothing meanwhile: whoever waits for the last result must not wait for this
         tokio::time::sleep(REOPEN_EVERY).await;
-        let Some(engine) = engine.upgrade() else {
+        let (Some(engine), Some(shared)) = (engine.upgrade(), shared.upgrade()) else {
             return;
         };
         let before = open_families(&engine.read().unwrap_or_else(PoisonError::into_inner));
