@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::cluster;
 use crate::pingu::{Answer, Home, Pingu};
 
 const TARGETS: &str = "\
@@ -30,13 +31,17 @@ targets:
 fn started() -> (Home, Pingu) {
     let home = Home::new(TARGETS);
     let pingu = home.start();
+    settle(&pingu);
+    (home, pingu)
+}
+
+fn settle(pingu: &Pingu) {
     pingu.latest("self");
     // its interval is short: soon it is the newest, and stays so
     pingu.until("lo to be the newest", |pingu| {
         let latest = pingu.items("/results/latest-by-target");
         (latest[0]["target_name"] == "lo").then_some(())
     });
-    (home, pingu)
 }
 
 /// The body with what differs from run to run made alike, and nothing else touched: order, spacing and types are the contract.
@@ -63,6 +68,19 @@ fn shape(body: &str) -> String {
 #[test]
 fn the_fixed_routes_have_their_shapes() {
     let (_home, pingu) = started();
+    insta::assert_snapshot!("the_fixed_routes_have_their_shapes", shapes(&pingu));
+}
+
+#[test]
+fn the_fixed_routes_have_the_same_shapes_on_postgres() {
+    let database = cluster::database();
+    let home = Home::new(TARGETS);
+    let pingu = Pingu::start(home.command(&[]).env("DATABASE_URL", &database.url));
+    settle(&pingu);
+    insta::assert_snapshot!("the_fixed_routes_have_their_shapes", shapes(&pingu));
+}
+
+fn shapes(pingu: &Pingu) -> String {
     let lo = pingu.json("/targets/lo")["id"].as_str().unwrap().to_owned();
     let mut shapes = String::new();
     for path in [
@@ -97,7 +115,7 @@ fn the_fixed_routes_have_their_shapes() {
         )
         .unwrap();
     }
-    insta::assert_snapshot!(shapes);
+    shapes
 }
 
 #[test]

@@ -346,12 +346,11 @@ async fn store_through(
     let mut total = Recorded::default();
     let deadline = Instant::now() + PATIENCE;
     for count in 0.. {
-        let more = batch(ids, (first + count) * 10..(first + count) * 10 + 10);
-        let begun = if count == 3 {
-            trouble.take().map(|it| tokio::task::spawn_blocking(it))
-        } else {
-            None
-        };
+        if let Some(trouble) = trouble.take_if(|_| count == 3) {
+            tokio::task::spawn_blocking(trouble);
+        }
+        let second = (first + count) * 10;
+        let more = batch(ids, second..second + 10);
         match store.record(Arc::clone(&more)).await {
             Ok(recorded) => total += recorded,
             Err(error) => {
@@ -360,7 +359,6 @@ async fn store_through(
                 return (first + count + 1, total);
             }
         }
-        drop(begun);
         assert!(Instant::now() < deadline, "nothing failed");
     }
     unreachable!("the loop has no end")

@@ -94,12 +94,11 @@ fn cause(error: &tokio_postgres::Error) -> StoreError {
     let Some(source) = error.source() else {
         return StoreError::Fault(error.to_string());
     };
+    let tls = |io: &io::Error| io.get_ref()?.downcast_ref::<rustls::Error>().cloned();
     match source.downcast_ref::<io::Error>() {
-        Some(io) if matches!(io.get_ref(), Some(it) if it.is::<rustls::Error>()) => {
-            StoreError::Unusable(format!(
-                "TLS: {io}; sslmode and sslrootcert in DATABASE_URL say what is accepted"
-            ))
-        }
+        Some(io) if tls(io).is_some() => StoreError::Unusable(format!(
+            "TLS: {io}; sslmode and sslrootcert in DATABASE_URL say what is accepted"
+        )),
         Some(io) => StoreError::Unavailable(io.to_string()),
         None => StoreError::Fault(format!("{error}: {source}")),
     }

@@ -166,13 +166,11 @@ impl Store for PostgresStore {
 pub async fn known_targets(url: &SecretString) -> Result<Option<Vec<Existing>>, StoreError> {
     let server = Server::parse(url.expose_secret())?;
     let sessions = Sessions::new(&server, 1);
-    let known = read(&sessions, async |session| {
-        let current = schema::is_current(session).await?;
-        Ok(if current {
-            Some(targets::load(session, None).await?)
-        } else {
-            None
-        })
-    });
-    known.await
+    read(&sessions, async |session| {
+        if schema::is_current(session).await? {
+            return Ok(Some(targets::load(session, None).await?));
+        }
+        Ok(None)
+    })
+    .await
 }

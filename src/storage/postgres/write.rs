@@ -43,17 +43,7 @@ struct Known {
     series: HashMap<TargetId, i32>,
     verdicts: Verdicts,
     /// How many more batches to merge before one is appended again.
-    merges: Merges,
-}
-
-/// At first nothing is known of what is there.
-#[derive(Debug)]
-struct Merges(usize);
-
-impl Default for Merges {
-    fn default() -> Self {
-        Self(1)
-    }
+    merges: usize,
 }
 
 /// A result with everything that its row refers to.
@@ -159,6 +149,8 @@ impl Known {
         let new = new.into_iter().filter(|id| !self.series.contains_key(id));
         let new: Vec<_> = new.map(|TargetId(id)| id).collect();
         if !new.is_empty() {
+            // a series that is new has no newest result to update
+            self.merges = self.merges.max(1);
             let location_key = self.location_key(session, location).await?;
             let parameters = [
                 (&new as _, Type::UUID_ARRAY),
@@ -229,7 +221,7 @@ impl Known {
         let rows = Rows::of(batch, placed);
         let parameters = rows.parameters();
         let mut appended = None;
-        if self.merges.0 == 0 {
+        if self.merges == 0 {
             let append = include_str!("../sql/batch_append.postgres.sql");
             match session.once(append, &parameters).await {
                 Ok(moved) if moved == rows.newest.slots.len() as u64 => {
@@ -240,11 +232,11 @@ impl Known {
                 Err(failed) if failed.is_duplicate() => {}
                 Err(failed) => return Err(failed),
             }
-            self.merges.0 = MERGES_AFTER_OVERLAP;
+            self.merges = MERGES_AFTER_OVERLAP;
         }
         let merge = include_str!("../sql/batch_merge.postgres.sql");
         let merged = session.once(merge, &parameters).await?;
-        self.merges.0 -= 1;
+        self.merges -= 1;
         Ok(appended.unwrap_or(merged))
     }
 }
