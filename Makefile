@@ -7,7 +7,7 @@ PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs test test-tools lint fmt typecheck check build clean
+.PHONY: help run up down logs test test-tools siege lint fmt typecheck check build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test-tools:
 			apt-get update -qq && apt-get install -y -qq $$missing; \
 		else echo "the tests need these packages:$$missing" >&2; exit 1; fi; \
 	fi
+
+siege: test-tools ## kill and pause the database, and Pingu, twenty times each under 2,000 results a second (15 minutes)
+	SIEGE_ROUNDS=20 $(CARGO) test --release --locked --test it -- --nocapture --test-threads 1 siege::
 
 fmt: ## format the source
 	$(CARGO) fmt --all

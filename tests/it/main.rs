@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod account;
 mod api;
 mod cluster;
 mod command;
@@ -14,5 +15,6 @@ mod pingu;
 mod postgres;
 mod resolve;
 mod service;
+mod siege;
 mod spool;
 mod verdicts;
