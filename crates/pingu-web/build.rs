@@ -75,10 +75,14 @@ fn optional(file: Option<&Path>) -> io::Result<String> {
 
 fn body(file: &Path) -> io::Result<String> {
     let etag = etag::of(&fs::read(file)?);
+    // relative to the crate: a target folder may be shared by several checkouts, or outlive one
+    let here = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let file = file.strip_prefix(here).map_err(io::Error::other)?;
     let file = file
         .to_str()
         .ok_or_else(|| io::Error::other(format!("path of {} is not UTF-8", file.display())))?;
     Ok(format!(
-        "Body {{ bytes: include_bytes!({file:?}), etag: {etag:?} }}"
+        "Body {{ bytes: include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?})), etag: {etag:?} }}",
+        format!("/{file}"),
     ))
 }

@@ -19,7 +19,7 @@ use crate::model::{
     TargetId, Timestamp, default_slow_after,
 };
 use crate::probe::http::{HttpProber, Roots};
-use crate::probe::icmp::{EchoJob, IcmpProber};
+use crate::probe::icmp::{Asked, IcmpProber};
 use crate::probe::resolve::Resolver;
 
 /// Width of the longest bar, in characters.
@@ -82,7 +82,24 @@ fn spec(target: &str) -> Result<ProbeSpec, Failure> {
             "{problem}; {hint} (for a web page put http:// or https:// before it)"
         ))
     })?;
-    Ok(ProbeSpec::Icmp(IcmpSpec { host }))
+    Ok(ProbeSpec::Icmp(IcmpSpec::new(host)))
+}
+
+/// A probe over ICMP and who waits for its answer.
+struct Echo {
+    spec: IcmpSpec,
+    timeout: Duration,
+    answer: oneshot::Sender<Observation>,
+}
+
+impl Asked for Echo {
+    fn spec(&self) -> &IcmpSpec {
+        &self.spec
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
 }
 
 async fn probe(spec: ProbeSpec, timeout: Duration) -> anyhow::Result<Observation> {
@@ -92,16 +109,16 @@ async fn probe(spec: ProbeSpec, timeout: Duration) -> anyhow::Result<Observation
             .probe(&spec, timeout)
             .await),
         ProbeSpec::Icmp(spec) => {
-            let sink = |answer: oneshot::Sender<Observation>, _, observation| {
+            let sink = |echo: Echo, _, observation| {
                 // the receiver is waiting below
-                let _ = answer.send(observation);
+                let _ = echo.answer.send(observation);
             };
             let prober = IcmpProber::start(resolver, Box::new(sink));
-            let (context, answered) = oneshot::channel();
-            prober.submit(vec![EchoJob {
+            let (answer, answered) = oneshot::channel();
+            prober.submit(vec![Echo {
                 spec,
                 timeout,
-                context,
+                answer,
             }]);
             let observation = answered.await.context("the ICMP engine ended");
             prober.stop().await;

@@ -114,15 +114,42 @@ pub struct Phases {
     pub transfer_us: Option<u32>,
 }
 
-/// What became of a train of packets, in microseconds where it is a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// What became of the packets of a probe, in microseconds where it is a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Packets {
+    /// Those that left this machine.
     pub sent: u16,
+    /// Those that were answered in time.
     pub received: u16,
     pub min_us: Option<u32>,
+    /// The latency of the result.
     pub median_us: Option<u32>,
     pub max_us: Option<u32>,
+    /// Mean difference of consecutive round trips.
     pub jitter_us: Option<u32>,
+    /// The round trip of each packet in the order of sending; null where none came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rtts_us: Vec<Option<u32>>,
+    /// Replies that came in another order than their packets were sent in.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reordered: u16,
+    /// Replies since the result before that came after their timeout.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late: u16,
+    /// Replies since the result before that came again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u16,
+    /// Replies since the result before whose content was changed on the way.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub corrupted: u16,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde takes"
+)]
+const fn is_zero(count: &u16) -> bool {
+    *count == 0
 }
 
 /// What a probe hands back: its conclusion and its measurements.
@@ -290,7 +317,7 @@ impl ProbeResult {
                 .measurement
                 .detail
                 .as_ref()
-                .and_then(|detail| detail.packets)
+                .and_then(|detail| detail.packets.as_ref())
                 .is_some_and(|packets| packets.received < packets.sent)
     }
 }

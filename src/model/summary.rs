@@ -60,17 +60,31 @@ impl Summary {
                 return;
             }
         }
-        let packets = sample.detail.and_then(|detail| detail.packets);
+        let packets = sample.detail.and_then(|detail| detail.packets.as_ref());
         let (sent, received) = match packets {
             Some(packets) => (packets.sent.into(), packets.received.into()),
             None => (1, u64::from(sample.outcome == Outcome::Up)),
         };
         self.sent += sent;
         self.received += received;
-        if let Some(latency) = sample.latency_us {
-            self.latency.add(latency);
-            if let Some(before) = before {
-                self.jitter.add(latency.abs_diff(before));
+        match packets.map(|packets| packets.rtts_us.as_slice()) {
+            None | Some([]) => {
+                if let Some(latency) = sample.latency_us {
+                    self.latency.add(latency);
+                    if let Some(before) = before {
+                        self.jitter.add(latency.abs_diff(before));
+                    }
+                }
+            }
+            // of a train every packet counts: the median alone would hide its tail
+            Some(rtts) => {
+                let mut before = None;
+                for rtt in rtts.iter().flatten().copied().map(u64::from) {
+                    self.latency.add(rtt);
+                    if let Some(before) = before.replace(rtt) {
+                        self.jitter.add(rtt.abs_diff(before));
+                    }
+                }
             }
         }
         if let Some(phases) = sample.detail.and_then(|detail| detail.phases) {
@@ -231,6 +245,30 @@ mod tests {
         assert_eq!((merged.latency.min, merged.latency.max), (52, 2852));
         assert!((merged.uptime_percent().unwrap() - 7000.0 / 90.0).abs() < 1e-9);
         assert!((merged.loss_percent().unwrap() - 2000.0 / 90.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_packet_of_a_train_is_a_latency() {
+        let detail = Detail {
+            packets: Some(crate::model::Packets {
+                sent: 4,
+                received: 3,
+                rtts_us: vec![Some(100), None, Some(900), Some(300)],
+                ..Default::default()
+            }),
+            ..Detail::default()
+        };
+        let mut summary = Summary::default();
+        let sample = Sample {
+            outcome: Outcome::Up,
+            latency_us: Some(300),
+            detail: Some(&detail),
+        };
+        summary.add(&sample, Some(5));
+        let latency = &summary.latency;
+        assert_eq!((summary.total, summary.sent, summary.received), (1, 4, 3));
+        assert_eq!((latency.count(), latency.sum, latency.max), (3, 1300, 900));
+        assert_eq!(summary.jitter.value(), Some(700.0));
     }
 
     #[test]

@@ -18,10 +18,10 @@ use super::turns::Turns;
 use crate::clock::Clock;
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{
-    HttpSpec, Kind, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target,
+    HttpSpec, IcmpSpec, Kind, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target,
 };
 use crate::probe::http::HttpProber;
-use crate::probe::icmp::{EchoJob, IcmpProber, Sink};
+use crate::probe::icmp::{Asked, IcmpProber, Sink};
 
 /// How long probes that are under way may go on once Pingu stops.
 const LAST_PROBES: Duration = Duration::from_secs(5);
@@ -62,6 +62,19 @@ pub struct Started {
     lag: Duration,
 }
 
+impl Asked for Started {
+    fn spec(&self) -> &IcmpSpec {
+        match &self.due.target.spec.probe {
+            ProbeSpec::Icmp(spec) => spec,
+            ProbeSpec::Http(_) => unreachable!("launch gives the prober echoes alone"),
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.due.target.spec.timeout
+    }
+}
+
 impl Dispatch {
     /// `http_at_once` probes over HTTP run at the same time. Results go to `results`.
     pub fn new(
@@ -99,11 +112,7 @@ impl Dispatch {
         let mut echoes = Vec::new();
         for due in batch.drain(..) {
             match &due.target.spec.probe {
-                ProbeSpec::Icmp(spec) => echoes.push(EchoJob {
-                    spec: spec.clone(),
-                    timeout: due.target.spec.timeout,
-                    context: self.desk.start(due),
-                }),
+                ProbeSpec::Icmp(_) => echoes.push(self.desk.start(due)),
                 ProbeSpec::Http(_) => {
                     let dispatch = Arc::clone(self);
                     self.tasks

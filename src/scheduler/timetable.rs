@@ -218,9 +218,7 @@ mod tests {
                 group: None,
                 tags: Vec::new(),
                 description: None,
-                probe: ProbeSpec::Icmp(IcmpSpec {
-                    host: "127.0.0.1".to_owned(),
-                }),
+                probe: ProbeSpec::Icmp(IcmpSpec::new("127.0.0.1".to_owned())),
             },
         })
     }

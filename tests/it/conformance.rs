@@ -40,9 +40,7 @@ fn icmp(name: &str) -> Declared {
                 "ü 'quoted'; DROP TABLE targets".to_owned(),
             ],
             description: None,
-            probe: ProbeSpec::Icmp(IcmpSpec {
-                host: "192.0.2.1".to_owned(),
-            }),
+            probe: ProbeSpec::Icmp(IcmpSpec::new("192.0.2.1".to_owned())),
         },
     }
 }
@@ -210,6 +208,9 @@ async fn a_result_comes_back_as_it_was_recorded(store: Backend) {
             median_us: Some(11),
             max_us: Some(12),
             jitter_us: Some(1),
+            rtts_us: vec![Some(10), None, Some(12), Some(11), Some(11)],
+            late: 1,
+            ..Packets::default()
         }),
         cert_expires_at: Some(at(86_400.5)),
     };

@@ -46,9 +46,7 @@ fn declared(name: &str) -> Declared {
             group: None,
             tags: Vec::new(),
             description: None,
-            probe: ProbeSpec::Icmp(IcmpSpec {
-                host: "192.0.2.1".to_owned(),
-            }),
+            probe: ProbeSpec::Icmp(IcmpSpec::new("192.0.2.1".to_owned())),
         },
     }
 }

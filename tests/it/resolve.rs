@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::proto::op::ResponseCode;
+use pingu::model::Family;
 use pingu::model::{Outcome, Reason};
-use pingu::probe::resolve::{Family, ResolveError, Resolver};
+use pingu::probe::resolve::{ResolveError, Resolver};
 use tokio::time::Instant;
 
 use crate::farm::dns::{NameServer, Says};

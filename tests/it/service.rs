@@ -75,6 +75,44 @@ fn ipv4_and_ipv6_are_measured() {
 }
 
 #[test]
+fn a_train_of_packets_is_one_result_that_keeps_each_round_trip() {
+    let train = |name: &str, host: &str| {
+        format!(
+            "  - {{name: {name}, type: icmp, {host}, interval_seconds: 0.5, packets: 5, packet_interval_ms: 20, timeout_ms: 300}}\n"
+        )
+    };
+    let home = Home::new(&file(&[
+        train("four", "host: 127.0.0.1"),
+        train("six", "host: '::1'"),
+        // no address of this machine: no packet was sent, and so none was lost
+        train("nowhere", "host: 127.0.0.1, source: 203.0.113.7"),
+    ]));
+    let pingu = home.start();
+    for name in ["four", "six"] {
+        let result = pingu.latest(name);
+        let packets = &result["packets"];
+        assert_eq!(result["outcome"], "up", "{result}");
+        assert_eq!(
+            (packets["sent"].as_i64(), packets["received"].as_i64()),
+            (Some(5), Some(5))
+        );
+        assert_eq!(packets["rtts_us"].as_array().unwrap().len(), 5, "{result}");
+        assert_eq!(result["latency_us"], packets["median_us"], "{result}");
+        assert!(packets["jitter_us"].as_i64().is_some(), "{result}");
+        assert_eq!(result["lossy"], false);
+    }
+    let nowhere = pingu.latest("nowhere");
+    assert_eq!(nowhere["outcome"], "unknown", "{nowhere}");
+    assert_eq!(nowhere["packets"], Value::Null, "{nowhere}");
+    // every packet is a latency of the summary
+    let summary = pingu.until("a few results", |pingu| {
+        let summary = pingu.json("/summary/four?window=1h");
+        (summary["total_probes"].as_i64()? >= 3).then_some(summary)
+    });
+    assert_eq!(summary["loss_percent"], 0.0, "{summary}");
+}
+
+#[test]
 fn slots_are_an_interval_apart_and_none_is_missing() {
     let home = Home::new(&file(&[ping("a", "127.0.0.1", 0.2)]));
     let pingu = home.start();

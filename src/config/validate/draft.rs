@@ -69,6 +69,13 @@ impl Draft {
                 Some(interval_hint(interval, written)),
             );
         }
+        if matches!(self.kind.said(), Some(Kind::Icmp))
+            && let Some((interval, _)) = interval
+            && let Some(timeout) = self.timeout(defaults)
+        {
+            self.icmp
+                .cross_check(&defaults.icmp, timeout, interval, report);
+        }
         if let Answer::Said(slow_after, at) = self.slow_after
             && let Some(timeout) = self.timeout(defaults)
             && slow_after > timeout
@@ -103,7 +110,11 @@ impl Draft {
             Answer::Absent => {
                 let built_in = || self.kind.said().map(|kind| kind.default_timeout());
                 let timeout = defaults.timeout.said().copied().or_else(built_in)?;
-                Some(timeout.min(self.interval(defaults)))
+                let is_train = matches!(self.kind.said(), Some(Kind::Icmp))
+                    && self.icmp.packets(&defaults.icmp) > 1;
+                // the packets of a train come after one another: the last one needs its time too
+                let room = self.interval(defaults) / if is_train { 2 } else { 1 };
+                Some(timeout.min(room))
             }
         }
     }
@@ -120,7 +131,7 @@ impl Draft {
             |&slow_after| slow_after.min(timeout),
         );
         let probe = match kind {
-            Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish()?),
+            Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(&defaults.icmp, timeout, interval)?),
             Kind::Http => ProbeSpec::Http(self.http.finish()?),
         };
         Some(Declared {

@@ -27,7 +27,6 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("address", "host"),
     ("addr", "host"),
     ("hostname", "host"),
-    ("ip", "host"),
     ("uri", "url"),
     ("link", "url"),
     ("endpoint", "url"),
@@ -43,6 +42,18 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("labels", "tags"),
     ("comment", "description"),
     ("slow", "slow_ms"),
+    ("count", "packets"),
+    ("size", "payload_bytes"),
+    ("payload_size", "payload_bytes"),
+    ("packet_size", "payload_bytes"),
+    ("tos", "dscp"),
+    ("hop_limit", "ttl"),
+    ("source_ip", "source"),
+    ("source_address", "source"),
+    ("interface", "source"),
+    ("df", "dont_fragment"),
+    ("ip_version", "ip"),
+    ("family", "ip"),
 ];
 
 /// The keys that only targets of this type have.

@@ -2,6 +2,7 @@
 //!
 //! Promises a message that names the key, shows what stands there, and says what is expected.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::problem::quoted;
@@ -34,6 +35,14 @@ impl<T> Answer<T> {
     pub const fn said(&self) -> Option<&T> {
         match self {
             Self::Said(value, _) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// Where it stands, if it is there and right.
+    pub const fn span(&self) -> Option<Span> {
+        match self {
+            Self::Said(_, span) => Some(*span),
             Self::Absent | Self::Wrong => None,
         }
     }
@@ -134,6 +143,31 @@ impl<'t> Field<'t> {
                 );
                 (message, Some(hint))
             })
+        })
+    }
+
+    /// A whole number within bounds; `example` is one that people might write.
+    pub fn whole(
+        self,
+        bounds: RangeInclusive<i128>,
+        example: u32,
+        report: &mut Report,
+    ) -> Answer<i128> {
+        let (least, most) = (bounds.start(), bounds.end());
+        let expected = format!("a whole number from {least} to {most}, like {example}");
+        let Some(scalar) = self.scalar(&expected, report) else {
+            return Answer::Wrong;
+        };
+        self.said(scalar).checked(report, |scalar| {
+            let (name, shown) = (self.name, quoted(scalar.text));
+            match scalar.integer() {
+                Some(whole) if bounds.contains(&whole) => Ok(whole),
+                Some(_) => Err((format!("`{name}` is {shown}: from {least} to {most}"), None)),
+                None => Err((
+                    format!("`{name}` is not a whole number: {shown}"),
+                    Some(format!("expected {expected}")),
+                )),
+            }
         })
     }
 

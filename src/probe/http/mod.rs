@@ -30,7 +30,8 @@ use self::stream::Stream;
 use self::timeline::{Deadline, Phase, Timeline};
 use self::tls::Tls;
 pub use self::tls::{NoRoots, Roots};
-use super::resolve::{Addresses, Family, Resolver};
+use super::resolve::{Addresses, Resolver};
+use crate::model::Family;
 use crate::model::{HttpSpec, Observation, Reason, Verdict};
 
 /// Probes HTTP targets. A clone shares everything.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Family, ResolveError};
+use super::ResolveError;
+use crate::model::Family;
 
 /// The addresses of a name, best first, each with port 0. Never empty.
 pub type Addresses = Arc<[SocketAddr]>;

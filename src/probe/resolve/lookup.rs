@@ -15,7 +15,8 @@ use super::cache::{Cache, Flight, Outcome};
 use super::health::Heard;
 use super::question::{self, Found, Miss};
 use super::system::{Configured, System};
-use super::{Family, ResolveError, order, words};
+use super::{ResolveError, order, words};
+use crate::model::Family;
 
 /// Names that are remembered: twice what one poller is built for.
 const NAMES: usize = 200_000;

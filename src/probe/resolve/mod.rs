@@ -18,7 +18,7 @@ mod server;
 mod system;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,15 +28,7 @@ pub(super) use error::words;
 use lookup::Lookups;
 use system::Configured;
 
-/// Which addresses are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Family {
-    /// Both, the better one first.
-    #[default]
-    Any,
-    V4,
-    V6,
-}
+use crate::model::Family;
 
 /// Resolves names as this machine does. A clone shares everything.
 #[derive(Clone)]
@@ -132,16 +124,6 @@ impl Resolver {
                 .unwrap_or_else(|| Err(ResolveError::local(host, "the lookup ended early"))),
             Ok(Err(_)) => Err(ResolveError::local(host, "the lookup ended early")),
             Err(_) => Err(self.lookups.in_vain(host, flight.asked.get().copied())),
-        }
-    }
-}
-
-impl Family {
-    pub const fn includes(self, address: IpAddr) -> bool {
-        match self {
-            Self::Any => true,
-            Self::V4 => address.is_ipv4(),
-            Self::V6 => address.is_ipv6(),
         }
     }
 }

@@ -15,9 +15,9 @@ use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::time::{sleep, timeout};
 
-use super::Family;
 use super::health::Heard;
 use super::system::System;
+use crate::model::Family;
 
 /// No lookup takes longer: three times [`PATIENCE`] and a second for the last to answer.
 pub(super) const LIMIT: Duration = Duration::from_secs(4);

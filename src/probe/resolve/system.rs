@@ -16,8 +16,8 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::parse_resolv_conf;
 
-use super::Family;
 use super::server::NameServer;
+use crate::model::Family;
 
 const DNS_PORT: u16 = 53;
 

@@ -223,15 +223,19 @@ mod tests {
             ttfb_us: it[3],
             transfer_us: it[4],
         });
-        let packets =
-            any::<(u16, u16, [Option<u32>; 4])>().prop_map(|(sent, received, it)| Packets {
+        let packets = any::<(u16, u16, [Option<u32>; 4], Vec<Option<u32>>, u16)>().prop_map(
+            |(sent, received, it, rtts_us, late)| Packets {
                 sent,
                 received,
                 min_us: it[0],
                 median_us: it[1],
                 max_us: it[2],
                 jitter_us: it[3],
-            });
+                rtts_us,
+                late,
+                ..Packets::default()
+            },
+        );
         let detail = (
             proptest::option::of(phases),
             proptest::option::of(packets),
