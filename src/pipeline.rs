@@ -3,27 +3,39 @@
 //! Results come from the probes, are logged where a person would want to know, and go on to storage. Nothing here waits for a
 //! database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
 
-use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::model::{Outcome, ProbeResult, Target, TargetId};
+use crate::model::{Outcome, ProbeResult, Target, TargetMap};
 use crate::scheduler::Finished;
 
 /// The most results that wait to be looked at: about 20 MB, or 6 s of 10,000 results a second.
 pub const QUEUE: usize = 65_536;
 
+/// How long results wait for others: at 10,000 a second, to wake up for each would cost more than all else that happens to it here.
+const REST: Duration = Duration::from_millis(10);
+
 /// Runs until every probe has handed over its result.
 pub async fn run(mut finished: mpsc::Receiver<Finished>, recorder: mpsc::Sender<ProbeResult>) {
     let mut outcomes = Outcomes::default();
     let mut batch = Vec::new();
-    while finished.recv_many(&mut batch, 1024).await > 0 {
-        for Finished { target, result } in batch.drain(..) {
+    let most = recorder.max_capacity();
+    loop {
+        let count = finished.recv_many(&mut batch, most).await;
+        if count == 0 {
+            return;
+        }
+        let Ok(places) = recorder.reserve_many(count).await else {
+            tracing::error!("the recorder has ended; results are lost");
+            return;
+        };
+        for (Finished { target, result }, place) in batch.drain(..).zip(places) {
             outcomes.log(&target, &result);
-            if recorder.send(result).await.is_err() {
-                tracing::error!("the recorder has ended; results are lost");
-                return;
-            }
+            place.send(result);
+        }
+        if count < most {
+            tokio::time::sleep(REST).await;
         }
     }
 }
@@ -31,9 +43,14 @@ pub async fn run(mut finished: mpsc::Receiver<Finished>, recorder: mpsc::Sender<
 /// How every target was last found, so that a change is told once.
 #[derive(Debug, Default)]
 struct Outcomes {
-    last: HashMap<TargetId, Outcome>,
+    last: TargetMap<Last>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Last {
+    outcome: Outcome,
     /// Slow or lossy, though up.
-    impaired: HashSet<TargetId>,
+    impaired: bool,
 }
 
 impl Outcomes {
@@ -43,8 +60,15 @@ impl Outcomes {
             let latency = result.observation.measurement.latency.unwrap_or_default();
             latency.as_micros() as f64 / 1000.0
         };
-        let impaired = result.slow || result.lossy();
-        if impaired && self.impaired.insert(target.id) {
+        let now = Last {
+            outcome: result.outcome(),
+            impaired: result.slow || result.lossy(),
+        };
+        let before = self.last.insert(target.id, now);
+        if before == Some(now) {
+            return;
+        }
+        if now.impaired && !before.is_some_and(|before| before.impaired) {
             tracing::info!(
                 target_name = name,
                 latency_ms = latency_ms(),
@@ -53,11 +77,8 @@ impl Outcomes {
                 "slow or lossy answer"
             );
         }
-        if !impaired {
-            self.impaired.remove(&target.id);
-        }
-        let before = self.last.insert(target.id, result.outcome());
-        if before == Some(result.outcome()) {
+        let before = before.map(|before| before.outcome);
+        if before == Some(now.outcome) {
             return;
         }
         match (before, result.observation.verdict.failure()) {

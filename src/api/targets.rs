@@ -73,7 +73,7 @@ impl From<Target> for TargetItem {
     fn from(Target { id, spec }: Target) -> Self {
         let kind = spec.probe.kind();
         let (host, url) = match spec.probe {
-            ProbeSpec::Icmp(icmp) => (Some(icmp.host), None),
+            ProbeSpec::Icmp(icmp) => (Some(icmp.host.into()), None),
             ProbeSpec::Http(http) => (None, Some(http.shown())),
         };
         Self {

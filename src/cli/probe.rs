@@ -29,7 +29,7 @@ pub fn run(target: &str, timeout_ms: Option<u64>, json: bool) -> Result<ExitCode
     let spec = spec(target)?;
     let shown = match &spec {
         ProbeSpec::Http(http) => http.shown(),
-        ProbeSpec::Icmp(icmp) => icmp.host.clone(),
+        ProbeSpec::Icmp(icmp) => icmp.host.as_str().to_owned(),
     };
     let timeout = timeout_ms.map_or(spec.kind().default_timeout(), Duration::from_millis);
     let clock = Clock::start();

@@ -22,8 +22,8 @@ pub use result::{
 };
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{
-    Declared, Family, HttpSpec, IcmpSpec, Kind, ProbeSpec, Target, TargetId, TargetSpec, TrainSpec,
-    default_slow_after,
+    Declared, Family, HttpSpec, IcmpSpec, Kind, ProbeSpec, Target, TargetId, TargetMap, TargetSpec,
+    TrainSpec, default_slow_after,
 };
 pub use time::{InvalidTimestamp, Timestamp, micros};
 pub use window::{InvalidWindow, Window};

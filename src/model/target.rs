@@ -3,7 +3,9 @@
 //! A [`TargetSpec`] is what a targets file says of one target; a [`Target`] is a spec that the database has given an id.
 //! Values here are valid by construction in `config`; this module only holds them.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -19,6 +21,29 @@ pub struct TargetId(pub Uuid);
 impl fmt::Display for TargetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// What is known of each target. An id is a random UUID that the database gave: it needs no hash that withstands an attacker.
+pub type TargetMap<T> = HashMap<TargetId, T, BuildHasherDefault<IdHasher>>;
+
+/// Takes the bytes of an id for its hash.
+#[derive(Debug, Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            // ids need not be random: tests number them
+            self.0 = (self.0.rotate_left(29) ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
     }
 }
 
@@ -73,8 +98,7 @@ pub enum Kind {
 /// One echo request, or a train of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IcmpSpec {
-    /// An address, with a scope where needed (`fe80::1%eth0`), or a name.
-    pub host: String,
+    pub host: Host,
     /// Which addresses of a name may be probed.
     #[serde(default, skip_serializing_if = "Family::is_any")]
     pub ip: Family,
@@ -99,6 +123,44 @@ pub struct IcmpSpec {
     /// Routers must not cut a packet that is too large for a link (RFC 791 §3.1, "DF").
     #[serde(default, skip_serializing_if = "is_false")]
     pub dont_fragment: bool,
+}
+
+/// An address, with a scope where needed (`fe80::1%eth0`), or a name; and what it is, so that no probe has to find out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Host {
+    written: String,
+    address: Option<IpAddr>,
+}
+
+impl Host {
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// The address, where it is one without a scope.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+}
+
+impl From<String> for Host {
+    fn from(written: String) -> Self {
+        let address = written.parse().ok();
+        Self { written, address }
+    }
+}
+
+impl From<&str> for Host {
+    fn from(written: &str) -> Self {
+        written.to_owned().into()
+    }
+}
+
+impl From<Host> for String {
+    fn from(host: Host) -> Self {
+        host.written
+    }
 }
 
 /// Several packets a probe.
@@ -128,7 +190,7 @@ impl IcmpSpec {
     pub const DEFAULT_PAYLOAD_BYTES: u16 = 56;
 
     /// One packet, as the system sends it.
-    pub fn new(host: impl Into<String>) -> Self {
+    pub fn new(host: impl Into<Host>) -> Self {
         Self {
             host: host.into(),
             ip: Family::Any,

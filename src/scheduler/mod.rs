@@ -3,6 +3,7 @@
 //! One thread of its own, which waits for nothing but time: no database, no target and no reader can delay it. It knows what a
 //! probe is, not what becomes of its result.
 
+mod agenda;
 mod dispatch;
 mod slots;
 mod timetable;

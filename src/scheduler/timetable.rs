@@ -2,13 +2,12 @@
 //!
 //! Pure: every method takes `now`. A slot is either handed out or counted as missed, never both, never neither.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agenda::Agenda;
 use super::slots::Slots;
-use crate::model::{Kind, Target, TargetId, Timestamp};
+use crate::model::{Kind, Target, TargetMap, Timestamp};
 
 /// A newcomer whose first slot is further away than this gets an extra probe within it.
 pub const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -30,8 +29,10 @@ pub struct Due {
 pub struct Timetable {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    by_id: HashMap<TargetId, u32>,
-    queue: BinaryHeap<Reverse<Event>>,
+    by_id: TargetMap<u32>,
+    agenda: Agenda<Event>,
+    /// What was due, for its capacity.
+    events: Vec<(Timestamp, Event)>,
 }
 
 #[derive(Debug)]
@@ -44,17 +45,24 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Event {
-    at: Timestamp,
     entry: u32,
     generation: u32,
     first_look: bool,
+}
+
+impl Entry {
+    /// The target, if the event is of this occupant and interval.
+    fn current(&self, event: Event) -> Option<&Arc<Target>> {
+        let is_current = self.generation == event.generation;
+        self.target.as_ref().filter(|_| is_current)
+    }
 }
 
 impl Timetable {
     /// Makes the timetable hold exactly `targets`. Those that did not change keep their next slot.
     pub fn replace(&mut self, targets: Vec<Arc<Target>>, now: Timestamp) {
         let looks = targets.len() <= FIRST_LOOKS;
-        let mut gone: HashMap<TargetId, u32> = std::mem::take(&mut self.by_id);
+        let mut gone = std::mem::take(&mut self.by_id);
         let mut newcomers = Vec::new();
         for target in targets {
             let id = target.id;
@@ -82,15 +90,9 @@ impl Timetable {
         self.by_id.len()
     }
 
-    /// When the next probe is due.
-    pub fn next(&mut self) -> Option<Timestamp> {
-        while let Some(Reverse(event)) = self.queue.peek() {
-            if self.entries[event.entry as usize].generation == event.generation {
-                return Some(event.at);
-            }
-            self.queue.pop();
-        }
-        None
+    /// When to look again: nothing is due before.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.agenda.next()
     }
 
     /// Hands out everything that is due, and how many slots of which kind were missed.
@@ -100,25 +102,23 @@ impl Timetable {
         due: &mut Vec<Due>,
         mut missed: impl FnMut(Kind, u64),
     ) {
-        while self.next().is_some_and(|at| at <= now) {
-            let Some(Reverse(event)) = self.queue.pop() else {
-                break;
-            };
+        self.agenda.take(now, &mut self.events);
+        for (at, event) in self.events.drain(..) {
             let entry = &self.entries[event.entry as usize];
-            let Some(target) = &entry.target else {
+            let Some(target) = entry.current(event) else {
                 continue;
             };
             if event.first_look {
                 due.push(Due {
                     target: Arc::clone(target),
-                    slot: event.at,
-                    expires: event.at.saturating_add(target.spec.interval),
+                    slot: at,
+                    expires: at.saturating_add(target.spec.interval),
                 });
                 continue;
             }
             // never a burst: of several slots that passed only the last is probed
             let slot = entry.slots.at_or_before(now);
-            let skipped = entry.slots.count(event.at, slot);
+            let skipped = entry.slots.count(at, slot);
             if skipped > 0 {
                 missed(target.spec.probe.kind(), skipped);
             }
@@ -128,7 +128,7 @@ impl Timetable {
                 slot,
                 expires: next,
             });
-            self.queue.push(Reverse(Event { at: next, ..event }));
+            self.agenda.put(next, event);
         }
     }
 
@@ -170,12 +170,12 @@ impl Timetable {
 
     fn start(&mut self, entry: u32, now: Timestamp) {
         let held = &self.entries[entry as usize];
-        self.queue.push(Reverse(Event {
-            at: held.slots.after(now),
+        let event = Event {
             entry,
             generation: held.generation,
             first_look: false,
-        }));
+        };
+        self.agenda.put(held.slots.after(now), event);
     }
 
     fn look_first(&mut self, newcomers: &[u32], now: Timestamp) {
@@ -185,12 +185,13 @@ impl Timetable {
             if held.slots.after(now).since(now) <= FIRST_LOOK {
                 continue;
             }
-            self.queue.push(Reverse(Event {
-                at: now.saturating_add(FIRST_LOOK_SPREAD * position as u32 / count),
+            let event = Event {
                 entry,
                 generation: held.generation,
                 first_look: true,
-            }));
+            };
+            let wait = FIRST_LOOK_SPREAD * position as u32 / count;
+            self.agenda.put(now.saturating_add(wait), event);
         }
     }
 }
@@ -202,7 +203,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{IcmpSpec, ProbeSpec, TargetSpec};
+    use crate::model::{IcmpSpec, ProbeSpec, TargetId, TargetSpec};
 
     const NOW: Timestamp = Timestamp::from_micros(1_771_811_632_223_350);
 
@@ -322,7 +323,8 @@ mod tests {
         let mut timetable = Timetable::default();
         timetable.replace(targets(5, Duration::from_secs(1)), NOW);
         timetable.replace(Vec::new(), NOW);
-        assert_eq!(timetable.next(), None);
-        assert_eq!(timetable.len(), 0);
+        let (slots, missed) = run(&mut timetable, NOW, Duration::from_secs(2));
+        assert_eq!((slots.len(), missed), (0, 0));
+        assert_eq!((timetable.next(), timetable.len()), (None, 0));
     }
 }

@@ -205,7 +205,7 @@ impl IcmpDraft {
         Some(IcmpSpec {
             // a name is probed at an address of the source's family: no other can be sent from it
             ip: source.filter(|_| own.is_none()).map_or(ip, Family::of),
-            host,
+            host: host.into(),
             train,
             payload_bytes: self
                 .payload_bytes

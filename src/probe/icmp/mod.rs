@@ -9,7 +9,7 @@ mod flights;
 mod train;
 mod verdict;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -87,11 +87,12 @@ impl<T: Asked> IcmpProber<T> {
         let mut requests = Vec::with_capacity(probes.len());
         for probe in probes {
             let spec = probe.spec();
-            if let Ok(address) = spec.host.parse::<IpAddr>() {
+            if let Some(address) = spec.host.address() {
                 requests.push(self.desk.admit(probe, SocketAddr::new(address, 0)));
                 continue;
             }
-            let (resolver, host, ip) = (self.resolver.clone(), spec.host.clone(), spec.ip);
+            let resolver = self.resolver.clone();
+            let (host, ip) = (spec.host.as_str().to_owned(), spec.ip);
             let deadline = tokio::time::Instant::now() + probe.timeout();
             let mut lookup =
                 Box::pin(async move { resolver.resolve_stale_ok(&host, ip, deadline).await });

@@ -100,7 +100,7 @@ fn write(
     let spec = &declared.spec;
     let plain = "plain values always serialise";
     let (host, url) = match &spec.probe {
-        ProbeSpec::Icmp(icmp) => (Some(icmp.host.clone()), None),
+        ProbeSpec::Icmp(icmp) => (Some(icmp.host.as_str()), None),
         ProbeSpec::Http(http) => (None, Some(http.shown())),
     };
     statement

@@ -1,6 +1,6 @@
 //! The one writer: batches of results and syncs of targets, each in a transaction of its own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::days::{self, Day, Kind};
 use super::figures;
 use super::verdict::Verdicts;
 use super::{store_error, targets};
-use crate::model::{Declared, ProbeResult, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, TargetId, TargetMap, Timestamp};
 
 pub struct Writer {
     connection: Connection,
@@ -24,7 +24,7 @@ pub struct Writer {
     location_key: i64,
     days: BTreeSet<Day>,
     /// The series of this location.
-    series: HashMap<TargetId, i64>,
+    series: TargetMap<i64>,
     verdicts: Verdicts,
 }
 
@@ -60,7 +60,7 @@ impl Writer {
             file: identity(path),
             location_key,
             days,
-            series: HashMap::new(),
+            series: TargetMap::default(),
             verdicts: Verdicts::default(),
         })
     }
@@ -191,7 +191,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 /// The series of a target here, created with its first result; nothing for a target that the database does not know.
 fn series_key(
     connection: &Connection,
-    known: &mut HashMap<TargetId, i64>,
+    known: &mut TargetMap<i64>,
     target: TargetId,
     location_key: i64,
 ) -> Result<Option<i64>, StoreError> {
@@ -245,18 +245,17 @@ fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), S
     let mut statement = connection
         .prepare_cached(include_str!("../sql/state_upsert.sqlite.sql"))
         .map_err(store_error)?;
-    let mut newest: HashMap<i64, Vec<&Placed<'_>>> = HashMap::new();
-    for row in placed {
-        newest.entry(row.series_key).or_default().push(row);
-    }
-    for (series_key, rows) in newest {
+    let mut by_series: Vec<_> = placed.iter().collect();
+    // in order already, unless the batch is of several days
+    by_series.sort_by_key(|row| (row.series_key, row.result.slot));
+    for rows in by_series.chunk_by(|a, b| a.series_key == b.series_key) {
         let Some(last) = rows.last() else { continue };
         let Some((began, unbroken)) = outcome_began(rows.iter().map(|row| row.result)) else {
             continue;
         };
         statement
             .execute(params![
-                series_key,
+                last.series_key,
                 last.result.slot.as_micros(),
                 last.id,
                 column_micros(last.result.lag),
