@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
 use crate::storage::{Change, Status, Store, StoreError};
 
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the schedule in step with the file.
 #[derive(Debug)]
@@ -44,41 +44,58 @@ impl Syncer {
         Ok(())
     }
 
-    /// Applies every change of the file until the watch ends.
-    pub async fn follow(self, watch: Watch) {
+    /// Applies every change of the file until the watch ends, and before them `waiting`, the file of a start without a database.
+    ///
+    /// Fails if that one cannot be applied for a reason that a person has to mend, as a start would have.
+    pub async fn follow(self, waiting: Option<Loaded>, watch: Watch) -> Result<(), StoreError> {
         let mut reloads = watch.events;
-        let mut next = reloads.recv().await;
-        while let Some(reload) = next {
-            next = match reload {
-                Reload::Reloaded(loaded) => {
-                    for warning in &loaded.warnings {
-                        tracing::warn!("{warning}");
-                    }
-                    match self.apply(&loaded).await {
-                        Ok(()) => reloads.recv().await,
-                        Err(error) if !matches!(error, StoreError::Unavailable(_)) => {
-                            self.metrics.reloaded(false);
-                            tracing::error!(%error, "the targets file was not applied, the last good one stays in use");
-                            reloads.recv().await
-                        }
-                        Err(error) => {
-                            tracing::error!(%error, "the targets file changed but cannot be applied yet; trying again");
-                            // a newer file, if one comes meanwhile, takes this one's place
-                            match tokio::time::timeout(RETRY, reloads.recv()).await {
-                                Ok(newer) => newer,
-                                Err(_) => Some(Reload::Reloaded(loaded)),
-                            }
-                        }
-                    }
-                }
+        let mut is_first = waiting.is_some();
+        let mut waiting = waiting;
+        loop {
+            let reload = if waiting.is_none() {
+                reloads.recv().await
+            } else {
+                // a newer file, if one comes meanwhile, takes the waiting one's place
+                let newer = tokio::time::timeout(RETRY, reloads.recv()).await;
+                newer.unwrap_or_else(|_| waiting.take().map(Reload::Reloaded))
+            };
+            let Some(reload) = reload else {
+                return Ok(());
+            };
+            let loaded = match reload {
+                Reload::Reloaded(loaded) => loaded,
                 Reload::Rejected(error) => {
                     self.metrics.reloaded(false);
                     tracing::error!(
                         "the targets file was not applied, the last good one stays in use\n{error}"
                     );
-                    reloads.recv().await
+                    continue;
                 }
             };
+            match self.apply(&loaded).await {
+                Ok(()) => {
+                    waiting = None;
+                    // those of the first one were told at the start
+                    for warning in loaded.warnings.iter().filter(|_| !is_first) {
+                        tracing::warn!("{warning}");
+                    }
+                    is_first = false;
+                }
+                Err(error @ StoreError::Unavailable(_)) => {
+                    // the wait for a database that was away from the start is told by those who wait for it
+                    if !is_first {
+                        tracing::error!(%error, "the targets file changed but cannot be applied yet; trying again");
+                    }
+                    waiting = Some(loaded);
+                }
+                // also where another file came meanwhile: it is still the one of the start
+                Err(error) if is_first => return Err(error),
+                Err(error) => {
+                    waiting = None;
+                    self.metrics.reloaded(false);
+                    tracing::error!(%error, "the targets file was not applied, the last good one stays in use");
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod command;
 mod conformance;
 mod documents;
 mod farm;
+mod halves;
 mod http_probe;
 mod outage;
 mod pingu;

@@ -25,8 +25,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
-    Store, StoreError,
+    Change, Existing, Figures, FiguresQuery, Latest, Migrated, Recorded, ResultQuery, Stale, Stats,
+    Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use write::Writer;
@@ -66,14 +66,7 @@ struct Readers {
 impl SqliteStore {
     /// Opens the file, creating and migrating it as needed. `location` is the name under which this process stores results.
     pub fn open(path: &Path, location: &str) -> Result<Self, StoreError> {
-        if rusqlite::version_number() < OLDEST_VERSION {
-            return Err(StoreError::Unusable(format!(
-                "this build carries SQLite {}, 3.51.3 or newer is needed",
-                rusqlite::version()
-            )));
-        }
-        let mut connection = open_connection(path, Use::Write)?;
-        schema::migrate(&mut connection).map_err(|error| locate(error, path))?;
+        let (connection, _) = open_current(path)?;
         let mut writer =
             Writer::new(connection, location, path).map_err(|error| locate(error, path))?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUED_JOBS);
@@ -252,6 +245,23 @@ impl Store for SqliteStore {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
+}
+
+/// Brings the schema up to date, in a new file if there is none, and does nothing else.
+pub fn migrate(path: &Path) -> Result<Migrated, StoreError> {
+    open_current(path).map(|(_, migrated)| migrated)
+}
+
+fn open_current(path: &Path) -> Result<(Connection, Migrated), StoreError> {
+    if rusqlite::version_number() < OLDEST_VERSION {
+        return Err(StoreError::Unusable(format!(
+            "this build carries SQLite {}, 3.51.3 or newer is needed",
+            rusqlite::version()
+        )));
+    }
+    let mut connection = open_connection(path, Use::Write)?;
+    let migrated = schema::migrate(&mut connection).map_err(|error| locate(error, path))?;
+    Ok((connection, migrated))
 }
 
 /// The targets that a database knows, without creating, changing or locking it. Nothing when there is no database yet, or when
