@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{Loaded, Reload, Watch};
 use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
-use crate::storage::{Change, Status, Store, StoreError};
+use crate::storage::{Change, Identities, Status, Store, StoreError};
 
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -20,6 +20,8 @@ pub struct Syncer {
     pub scheduler: Arc<Scheduler>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
+    /// Where a start without the database finds the ids; nothing for a database that is always here.
+    pub identities: Option<Identities>,
 }
 
 impl Syncer {
@@ -29,6 +31,12 @@ impl Syncer {
         let changes = self.store.sync_targets(&loaded.declared, now).await?;
         let targets = self.store.targets(Status::Enabled).await?;
         let enabled = targets.len();
+        if let Some(identities) = self.identities.clone() {
+            let (declared, targets) = (loaded.declared.clone(), targets.clone());
+            let keeping = move || identities.keep(&declared, &targets);
+            // it tells of its own failures, and has none that matters here
+            let _ = tokio::task::spawn_blocking(keeping).await;
+        }
         self.scheduler
             .replace(targets.into_iter().map(Arc::new).collect());
         self.metrics.reloaded(true);
@@ -42,6 +50,24 @@ impl Syncer {
             "targets applied"
         );
         Ok(())
+    }
+
+    /// Probes the targets of the file whose ids are known from an earlier start, while the database is away.
+    pub async fn recall(&self, loaded: &Loaded) {
+        let Some(identities) = self.identities.clone() else {
+            return;
+        };
+        let declared = loaded.declared.clone();
+        let recalling = tokio::task::spawn_blocking(move || identities.recall(&declared));
+        let targets = recalling.await.unwrap_or_default();
+        let wanted = loaded.declared.iter().filter(|it| it.spec.enabled).count();
+        tracing::warn!(
+            known = targets.len(),
+            waiting = wanted - targets.len(),
+            "without the database, only targets of an earlier start are probed; the others wait for it"
+        );
+        self.scheduler
+            .replace(targets.into_iter().map(Arc::new).collect());
     }
 
     /// Applies every change of the file until the watch ends, and before them `waiting`, the file of a start without a database.
@@ -85,6 +111,9 @@ impl Syncer {
                     // the wait for a database that was away from the start is told by those who wait for it
                     if !is_first {
                         tracing::error!(%error, "the targets file changed but cannot be applied yet; trying again");
+                    }
+                    if is_first && waiting.is_some() {
+                        self.recall(&loaded).await;
                     }
                     waiting = Some(loaded);
                 }

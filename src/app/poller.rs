@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::site::{Site, told};
-use crate::config::{self, Loaded, Settings};
+use crate::config::{self, DatabaseUrl, Loaded, Settings};
 use crate::pipeline;
 use crate::probe::http::{HttpProber, Roots};
 use crate::probe::icmp::IcmpProber;
@@ -17,7 +17,7 @@ use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::spool::Place;
-use crate::storage::{StoreError, rollup};
+use crate::storage::{Identities, StoreError, rollup};
 use crate::sync::Syncer;
 
 /// Descriptors that are never left to probes: sockets, database, and connections of readers.
@@ -78,10 +78,14 @@ impl Poller {
             scheduler: Arc::clone(&scheduler),
             clock,
             metrics,
+            identities: identities(settings),
         };
         let waiting = match syncer.apply(&loaded).await {
             Ok(()) => None,
-            Err(StoreError::Unavailable(_)) => Some(loaded.clone()),
+            Err(StoreError::Unavailable(_)) => {
+                syncer.recall(&loaded).await;
+                Some(loaded.clone())
+            }
             Err(error) => return Err(error.into()),
         };
         let watch = config::watch(&settings.targets_path, &loaded, site.stop.clone());
@@ -120,6 +124,16 @@ impl Poller {
         drop((self.dispatch, self.scheduler));
         for part in [self.deciding, self.recording, self.rolling] {
             told(part.await);
+        }
+    }
+}
+
+/// Only a server can be away while Pingu starts.
+fn identities(settings: &Settings) -> Option<Identities> {
+    match &settings.database {
+        DatabaseUrl::Sqlite(_) => None,
+        url @ DatabaseUrl::Postgres(_) => {
+            Some(Identities::beside(&settings.spool_path, url.to_string()))
         }
     }
 }

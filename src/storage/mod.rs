@@ -7,6 +7,7 @@ mod awaited;
 mod day;
 mod figures;
 pub mod history;
+mod identity;
 mod plan;
 pub mod postgres;
 pub mod recorder;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetId, Timestamp};
 
 pub use awaited::Awaited;
+pub use identity::Identities;
 pub use plan::{Change, Existing, SyncPlan};
 
 /// How far the clocks of several pollers may be apart.

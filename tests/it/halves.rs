@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cluster::{self, Cluster, PASSWORD};
+use crate::cluster::{self, Cluster, Database, PASSWORD};
 use crate::pingu::{Home, PATIENCE, Pingu};
 
 const ONE: &str = "targets:\n  - {name: lo, type: icmp, host: 127.0.0.1, interval_seconds: 0.2, timeout_ms: 150}\n";
@@ -16,8 +16,11 @@ fn half(home: &Home, name: &str, database: &str) -> Pingu {
     Pingu::start(home.command(&[name]).env("DATABASE_URL", database))
 }
 
-fn sqlite(home: &Home) -> String {
-    format!("sqlite://{}", home.path().join("pingu.db").display())
+fn database(is_sqlite: bool, home: &Home, postgres: &Database) -> String {
+    if is_sqlite {
+        return format!("sqlite://{}", home.path().join("pingu.db").display());
+    }
+    postgres.url.clone()
 }
 
 /// Exit code and everything that was printed.
@@ -50,10 +53,7 @@ fn an_api_that_was_there_first_serves_what_a_poller_stores() {
     let postgres = cluster::database();
     for is_sqlite in [true, false] {
         let polling = Home::new(ONE);
-        let url = match is_sqlite {
-            true => sqlite(&polling),
-            false => postgres.url.clone(),
-        };
+        let url = database(is_sqlite, &polling, &postgres);
         // without a targets file, and without need of one
         let reading = Home::new("");
         std::fs::remove_file(reading.path().join("targets.yaml")).unwrap();
@@ -102,10 +102,7 @@ fn the_api_goes_on_while_the_poller_is_killed_and_started_again() {
     let postgres = cluster::database();
     for is_sqlite in [true, false] {
         let home = Home::new(ONE);
-        let url = match is_sqlite {
-            true => sqlite(&home),
-            false => postgres.url.clone(),
-        };
+        let url = database(is_sqlite, &home, &postgres);
         let poller = half(&home, "poller", &url);
         let api = half(&home, "api", &url);
         let id = api.latest("lo")["target_id"].clone();
@@ -134,10 +131,7 @@ fn both_halves_start_at_once_on_an_empty_database() {
     let postgres = cluster::database();
     for is_sqlite in [true, false] {
         let home = Home::new(ONE);
-        let url = match is_sqlite {
-            true => sqlite(&home),
-            false => postgres.url.clone(),
-        };
+        let url = database(is_sqlite, &home, &postgres);
         let started = std::thread::scope(|scope| {
             ["poller", "api", "api"]
                 .map(|name| scope.spawn(|| half(&home, name, &url)))
@@ -175,10 +169,7 @@ fn migrate_says_what_it_did() {
     let postgres = cluster::database();
     for is_sqlite in [true, false] {
         let home = Home::new(ONE);
-        let url = match is_sqlite {
-            true => sqlite(&home),
-            false => postgres.url.clone(),
-        };
+        let url = database(is_sqlite, &home, &postgres);
         let migrate = || run(home.command(&["migrate"]).env("DATABASE_URL", &url));
         let (code, text) = migrate();
         assert_eq!(code, 0, "{text}");
@@ -350,4 +341,62 @@ fn healthcheck_asks_the_pingu_of_its_settings() {
     let (code, text) = check(&address);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains(&address), "{text}");
+}
+
+#[test]
+fn a_start_without_the_database_probes_the_targets_that_it_knows() {
+    let mut cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let url = cluster.tcp_url(PASSWORD, database.name());
+    let home = Home::new(ONE);
+    let all = half(&home, "run", &url);
+    let id = all.latest("lo")["target_id"].clone();
+    all.stop();
+    let before = database.sql("SELECT count(*) FROM results")[0]
+        .parse::<i64>()
+        .unwrap();
+    cluster.stop_hard();
+
+    // twice, so that the second start finds what the first one spooled
+    let poller = half(&home, "poller", &url);
+    poller.until("results in the spool", |it| {
+        (it.metric("pingu_results_spooled") > 3).then_some(())
+    });
+    let (status, log) = poller.stop();
+    assert!(status.success(), "{log}");
+    assert!(log.contains("known=1 waiting=0"), "{log}");
+    home.write_targets(&format!(
+        "{ONE}  - {{name: new, type: icmp, host: 127.0.0.2, interval_seconds: 0.2, timeout_ms: 150}}\n"
+    ));
+    let all = half(&home, "run", &url);
+    assert!(all.metric("pingu_results_recovered_total") > 3);
+    all.until("probing", |it| {
+        (it.metric("pingu_results_produced_total") > 3).then_some(())
+    });
+    assert_eq!(all.metric("pingu_targets"), 1);
+    let away =
+        all.metric("pingu_results_produced_total") + all.metric("pingu_results_recovered_total");
+
+    cluster.start_again();
+    all.until("the database", |pingu| {
+        (pingu.get("/readyz").status == 200).then_some(())
+    });
+    assert_eq!(all.latest("new")["outcome"], "up");
+    assert_eq!(all.latest("lo")["target_id"], id);
+    all.until("the spool to be empty", |it| {
+        (it.metric("pingu_results_spooled") == 0).then_some(())
+    });
+    assert!(all.metric("pingu_results_stored_total") >= away);
+    for lost in ["dropped", "quarantined", "duplicate"] {
+        assert_eq!(
+            all.metric(&format!("pingu_results_{lost}_total")),
+            0,
+            "{lost}"
+        );
+    }
+    let (_, log) = all.stop();
+    let stored = database.sql("SELECT count(*) FROM results")[0]
+        .parse::<i64>()
+        .unwrap();
+    assert!(stored >= before + away, "{stored}: {log}");
 }
