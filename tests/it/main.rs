@@ -11,6 +11,7 @@ mod farm;
 mod halves;
 mod http_probe;
 mod outage;
+mod packaging;
 mod pingu;
 mod postgres;
 mod resolve;
