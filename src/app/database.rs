@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{DatabaseUrl, Settings};
 use crate::storage::postgres::{self, PostgresStore};
@@ -25,20 +26,29 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Database {
     pub store: Arc<dyn Store>,
+    /// Fires when it is open.
+    pub reached: CancellationToken,
     opening: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 impl Database {
     /// Opens it. Fails only with what a person has to mend.
     pub async fn open(settings: &Settings, access: Access) -> Result<Self, StoreError> {
+        let reached = CancellationToken::new();
         if matches!(settings.database, DatabaseUrl::Sqlite(_)) {
+            reached.cancel();
             return Ok(Self {
                 store: connect(settings, access).await?,
+                reached,
                 opening: None,
             });
         }
         let awaited = Arc::new(Awaited::default());
-        let mut opening = tokio::spawn(reach(settings.clone(), access, Arc::clone(&awaited)));
+        let waiting = Waiting {
+            store: Arc::clone(&awaited),
+            reached: reached.clone(),
+        };
+        let mut opening = tokio::spawn(reach(settings.clone(), access, waiting));
         let opening = match tokio::time::timeout(FIRST_LOOK, &mut opening).await {
             Ok(opened) => {
                 ended(opened)?;
@@ -48,6 +58,7 @@ impl Database {
         };
         Ok(Self {
             store: awaited,
+            reached,
             opening,
         })
     }
@@ -76,12 +87,14 @@ fn ended(opened: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Resu
     opened.unwrap_or_else(|error| Err(StoreError::Fault(format!("opening it failed: {error}"))))
 }
 
+/// What is waiting for the server.
+struct Waiting {
+    store: Arc<Awaited>,
+    reached: CancellationToken,
+}
+
 /// Tries until the server answers.
-async fn reach(
-    settings: Settings,
-    access: Access,
-    awaited: Arc<Awaited>,
-) -> Result<(), StoreError> {
+async fn reach(settings: Settings, access: Access, waiting: Waiting) -> Result<(), StoreError> {
     let started = Instant::now();
     let mut said = None;
     let mut pause = FIRST_PAUSE;
@@ -92,7 +105,8 @@ async fn reach(
                     let seconds = started.elapsed().as_secs_f64();
                     tracing::info!(seconds, "the database is there");
                 }
-                awaited.arrive(store);
+                waiting.store.arrive(store);
+                waiting.reached.cancel();
                 return Ok(());
             }
             Err(StoreError::Unavailable(reason)) => {

@@ -97,7 +97,7 @@ impl Poller {
             following,
             deciding,
             recording,
-            rolling: tokio::spawn(rolling),
+            rolling: tokio::spawn(site.once_reached(rolling)),
         })
     }
 

@@ -53,6 +53,20 @@ impl Site {
         Arc::clone(&self.database.store)
     }
 
+    /// Does the work once the database is there; nothing if Pingu stops before.
+    pub fn once_reached<F>(&self, work: F) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let (reached, stop) = (self.database.reached.clone(), self.stop.clone());
+        async move {
+            tokio::select! {
+                () = reached.cancelled() => work.await,
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
     /// Answers requests from now on, and says where. `alive` is what `/livez` reports.
     pub fn serve(
         &mut self,

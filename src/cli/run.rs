@@ -100,6 +100,8 @@ fn foreground(
 fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    // listened for once, it ends nobody any more: those with a targets file read it again, an API has nothing to do
+    drop(signal(SignalKind::hangup()).context("listening for SIGHUP")?);
     tokio::spawn(async move {
         loop {
             tokio::select! {
