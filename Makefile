@@ -7,7 +7,7 @@ PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs test test-tools siege lint fmt typecheck check build clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege lint fmt typecheck check build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,33 @@ build: ## build the program, optimised
 run: build ## start Pingu here on SQLite with targets.yaml; Ctrl-C stops it
 	$(BINARY)
 
-up: build ## start Pingu in the background
+# As containers on Postgres (docker-compose.yml) where a Docker engine answers, else as a process here; USE=docker or USE=native decides.
+USE  ?= $(shell docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 && echo docker || echo native)
+# what runs natively is stopped and followed as such
+RUNS  = $(if $(wildcard $(PID)),native,$(USE))
+
+up: ## start Pingu in the background: in containers if Docker is there, else as a process
+	@$(MAKE) --no-print-directory up-$(USE)
+
+down: ## stop what make up started; results stay
+	@$(MAKE) --no-print-directory down-$(RUNS)
+
+logs: ## follow the log of what make up started
+	@$(MAKE) --no-print-directory logs-$(RUNS)
+
+up-docker:
+	@echo "starting containers on Postgres, as docker-compose.yml has them (make up USE=native: a process on SQLite instead)"
+	@revision=$$(git rev-parse HEAD 2>/dev/null) && export PINGU_REVISION="$$revision"; docker compose up --detach --build --wait
+	@echo "Pingu runs: http://127.0.0.1:8000/ (make logs follows it, make down stops it)"
+
+down-docker:
+	docker compose down
+
+logs-docker:
+	docker compose logs --follow --tail 100
+
+up-native: build
+	@echo "starting a process here (make up USE=docker: containers on Postgres instead)"
 	@mkdir -p $(STATE)
 	@if [ -f $(PID) ] && kill -0 "$$(cat $(PID))" 2>/dev/null; then \
 		echo "Pingu runs already (process $$(cat $(PID))); make logs follows it, make down stops it"; exit 0; fi; \
@@ -29,12 +55,12 @@ up: build ## start Pingu in the background
 		sleep 0.1; \
 	done; cat $(LOG); echo "Pingu runs in the background (process $$(cat $(PID))); make logs follows it, make down stops it"
 
-down: ## stop what make up started
+down-native:
 	@if [ -f $(PID) ] && kill "$$(cat $(PID))" 2>/dev/null; then \
 		while kill -0 "$$(cat $(PID))" 2>/dev/null; do sleep 0.1; done; tail -n 1 $(LOG); \
 	else echo "Pingu does not run"; fi; rm -f $(PID)
 
-logs: ## follow the log of what make up started
+logs-native:
 	@tail -n 100 -f $(LOG)
 
 test: test-tools ## run every test

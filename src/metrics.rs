@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::model::{Kind, Outcome, ProbeResult};
@@ -110,8 +111,39 @@ const LAG_SECONDS: [f64; 16] = [
 ];
 
 impl Metrics {
+    /// Those of a process that probes.
     pub fn new() -> Arc<Self> {
-        let mut metrics = Self {
+        let mut metrics = Self::unregistered();
+        let mut registry = Self::registry();
+        metrics.register_results(&mut registry);
+        metrics.register_rest(&mut registry);
+        metrics.registry = registry;
+        for reason in Dropped::ALL {
+            // a reason that never occurred shows as zero
+            metrics.dropped(reason, 0);
+        }
+        // a count of zero is a figure too: alerts need it before the first miss
+        metrics.all_missed();
+        metrics.all_produced();
+        Arc::new(metrics)
+    }
+
+    /// Those of a process that answers readers: a zero for each figure of probing would say that it went wrong.
+    pub fn of_reader() -> Arc<Self> {
+        let mut metrics = Self::unregistered();
+        metrics.registry = Self::registry();
+        Arc::new(metrics)
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::with_prefix("pingu");
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "Which Pingu this is", Info::new(version));
+        registry
+    }
+
+    fn unregistered() -> Self {
+        Self {
             registry: Registry::default(),
             produced: Family::default(),
             recovered: Counter::default(),
@@ -131,19 +163,7 @@ impl Metrics {
             reloads: Family::default(),
             config_valid: Gauge::default(),
             config_time: Gauge::default(),
-        };
-        let mut registry = Registry::with_prefix("pingu");
-        metrics.register_results(&mut registry);
-        metrics.register_rest(&mut registry);
-        metrics.registry = registry;
-        for reason in Dropped::ALL {
-            // a reason that never occurred shows as zero
-            metrics.dropped(reason, 0);
         }
-        // a count of zero is a figure too: alerts need it before the first miss
-        metrics.all_missed();
-        metrics.all_produced();
-        Arc::new(metrics)
     }
 
     /// What becomes of results. At rest: produced + recovered = stored + duplicate + quarantined + dropped + spooled + waiting.

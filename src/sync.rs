@@ -9,9 +9,9 @@ use crate::clock::Clock;
 use crate::config::{Loaded, Reload, Watch};
 use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
-use crate::storage::{Change, Status, Store, StoreError};
+use crate::storage::{Change, Identities, Status, Store, StoreError};
 
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the schedule in step with the file.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Syncer {
     pub scheduler: Arc<Scheduler>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
+    /// Where a start without the database finds the ids; nothing for a database that is always here.
+    pub identities: Option<Identities>,
 }
 
 impl Syncer {
@@ -29,6 +31,12 @@ impl Syncer {
         let changes = self.store.sync_targets(&loaded.declared, now).await?;
         let targets = self.store.targets(Status::Enabled).await?;
         let enabled = targets.len();
+        if let Some(identities) = self.identities.clone() {
+            let (declared, targets) = (loaded.declared.clone(), targets.clone());
+            let keeping = move || identities.keep(&declared, &targets);
+            // it tells of its own failures, and has none that matters here
+            let _ = tokio::task::spawn_blocking(keeping).await;
+        }
         self.scheduler
             .replace(targets.into_iter().map(Arc::new).collect());
         self.metrics.reloaded(true);
@@ -44,41 +52,79 @@ impl Syncer {
         Ok(())
     }
 
-    /// Applies every change of the file until the watch ends.
-    pub async fn follow(self, watch: Watch) {
+    /// Probes the targets of the file whose ids are known from an earlier start, while the database is away.
+    pub async fn recall(&self, loaded: &Loaded) {
+        let Some(identities) = self.identities.clone() else {
+            return;
+        };
+        let declared = loaded.declared.clone();
+        let recalling = tokio::task::spawn_blocking(move || identities.recall(&declared));
+        let targets = recalling.await.unwrap_or_default();
+        let wanted = loaded.declared.iter().filter(|it| it.spec.enabled).count();
+        tracing::warn!(
+            known = targets.len(),
+            waiting = wanted - targets.len(),
+            "without the database, only targets of an earlier start are probed; the others wait for it"
+        );
+        self.scheduler
+            .replace(targets.into_iter().map(Arc::new).collect());
+    }
+
+    /// Applies every change of the file until the watch ends, and before them `waiting`, the file of a start without a database.
+    ///
+    /// Fails if that one cannot be applied for a reason that a person has to mend, as a start would have.
+    pub async fn follow(self, waiting: Option<Loaded>, watch: Watch) -> Result<(), StoreError> {
         let mut reloads = watch.events;
-        let mut next = reloads.recv().await;
-        while let Some(reload) = next {
-            next = match reload {
-                Reload::Reloaded(loaded) => {
-                    for warning in &loaded.warnings {
-                        tracing::warn!("{warning}");
-                    }
-                    match self.apply(&loaded).await {
-                        Ok(()) => reloads.recv().await,
-                        Err(error) if !matches!(error, StoreError::Unavailable(_)) => {
-                            self.metrics.reloaded(false);
-                            tracing::error!(%error, "the targets file was not applied, the last good one stays in use");
-                            reloads.recv().await
-                        }
-                        Err(error) => {
-                            tracing::error!(%error, "the targets file changed but cannot be applied yet; trying again");
-                            // a newer file, if one comes meanwhile, takes this one's place
-                            match tokio::time::timeout(RETRY, reloads.recv()).await {
-                                Ok(newer) => newer,
-                                Err(_) => Some(Reload::Reloaded(loaded)),
-                            }
-                        }
-                    }
-                }
+        let mut is_first = waiting.is_some();
+        let mut waiting = waiting;
+        loop {
+            let reload = if waiting.is_none() {
+                reloads.recv().await
+            } else {
+                // a newer file, if one comes meanwhile, takes the waiting one's place
+                let newer = tokio::time::timeout(RETRY, reloads.recv()).await;
+                newer.unwrap_or_else(|_| waiting.take().map(Reload::Reloaded))
+            };
+            let Some(reload) = reload else {
+                return Ok(());
+            };
+            let loaded = match reload {
+                Reload::Reloaded(loaded) => loaded,
                 Reload::Rejected(error) => {
                     self.metrics.reloaded(false);
                     tracing::error!(
                         "the targets file was not applied, the last good one stays in use\n{error}"
                     );
-                    reloads.recv().await
+                    continue;
                 }
             };
+            match self.apply(&loaded).await {
+                Ok(()) => {
+                    waiting = None;
+                    // those of the first one were told at the start
+                    for warning in loaded.warnings.iter().filter(|_| !is_first) {
+                        tracing::warn!("{warning}");
+                    }
+                    is_first = false;
+                }
+                Err(error @ StoreError::Unavailable(_)) => {
+                    // the wait for a database that was away from the start is told by those who wait for it
+                    if !is_first {
+                        tracing::error!(%error, "the targets file changed but cannot be applied yet; trying again");
+                    }
+                    if is_first && waiting.is_some() {
+                        self.recall(&loaded).await;
+                    }
+                    waiting = Some(loaded);
+                }
+                // also where another file came meanwhile: it is still the one of the start
+                Err(error) if is_first => return Err(error),
+                Err(error) => {
+                    waiting = None;
+                    self.metrics.reloaded(false);
+                    tracing::error!(%error, "the targets file was not applied, the last good one stays in use");
+                }
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct ApiState {
     pub started: Timestamp,
     /// What readers have to show; nothing where anyone may read.
     pub token: Option<Arc<SecretString>>,
-    /// Whether the scheduler looks at its timetable.
+    /// Whether the scheduler looks at its timetable, where there is one.
     pub alive: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -100,10 +100,23 @@ pub fn router(state: ApiState, pages: Router) -> Router {
         .nest("/api/v1", fixed().merge(added()))
         .merge(process())
         .split_for_parts();
+    guarded(routes.merge(openapi::pages(document)), state, pages)
+}
+
+/// What a process without readers answers: how it does, and for every other path where to ask.
+pub fn process_router(state: ApiState) -> Router {
+    let (routes, _) = OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .merge(process())
+        .split_for_parts();
+    guarded(routes, state, Router::new().fallback(not_here))
+}
+
+/// Every request passes here, whatever answers it.
+fn guarded(routes: Router<ApiState>, state: ApiState, rest: Router) -> Router {
     routes
-        .merge(openapi::pages(document))
         .layer(from_fn_with_state(state.clone(), auth::require_token))
-        .fallback_service(pages)
+        .fallback_service(rest)
         .layer(from_fn(bounded_target))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -122,6 +135,12 @@ fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<Hea
     SetResponseHeaderLayer::if_not_present(
         HeaderName::from_static(name),
         HeaderValue::from_static(value),
+    )
+}
+
+async fn not_here() -> ApiError {
+    ApiError::not_found(
+        "this is a poller: it answers /health, /livez, /readyz, /version and /metrics; pingu api on the same database serves the rest",
     )
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Failure;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, paint, print};
 use crate::app::{self, StartError};
-use crate::config::{self, DatabaseUrl, Problem, Settings};
+use crate::config::{self, Problem, Settings};
 use crate::storage::{Change, SyncPlan};
 
 pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
@@ -63,7 +63,7 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
         settings.targets_path.display(),
         count(loaded.declared.len(), "target"),
     )];
-    let database = database(&settings);
+    let database = super::shown(&settings.database);
     if known.is_some() {
         lines.extend(describe(&database, &changes, loaded.declared.len()));
     } else {
@@ -74,13 +74,6 @@ pub fn run(mut settings: Settings, file: Option<PathBuf>, json: bool) -> Result<
     lines.push(String::new());
     print(&lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn database(settings: &Settings) -> String {
-    match &settings.database {
-        DatabaseUrl::Sqlite(path) => path.display().to_string(),
-        url @ DatabaseUrl::Postgres(_) => url.to_string(),
-    }
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -108,7 +101,7 @@ fn describe(database: &str, changes: &[Change], declared: usize) -> Vec<String> 
 fn line(change: &Change) -> String {
     match change {
         Change::Insert { name, .. } => {
-            format!("{} {}  new", paint(GOOD, "+"), paint(BOLD, shown(name)))
+            format!("{} {}  new", paint(GOOD, "+"), paint(BOLD, printable(name)))
         }
         Change::Update {
             name,
@@ -123,24 +116,24 @@ fn line(change: &Change) -> String {
             };
             let was = was
                 .as_ref()
-                .map_or_else(String::new, |was| format!(", was {}", shown(was)));
+                .map_or_else(String::new, |was| format!(", was {}", printable(was)));
             format!(
                 "{} {}  {what}{was}",
                 paint(WARN, "~"),
-                paint(BOLD, shown(name))
+                paint(BOLD, printable(name))
             )
         }
         Change::Remove { name, .. } => format!(
             "{} {}  no longer in the file: disabled, {}",
             paint(BAD, "-"),
-            paint(BOLD, shown(name)),
+            paint(BOLD, printable(name)),
             paint(DIM, "its history stays")
         ),
     }
 }
 
 /// A name as a terminal may see it.
-fn shown(name: &str) -> String {
+fn printable(name: &str) -> String {
     crate::model::ErrorText::new(name).to_string()
 }
 

@@ -1,9 +1,11 @@
 //! The command line: what to do, how it ends.
 //!
 //! Exit codes: 0 done (for `probe`: the target is up); 1 a probe found the target not up, or an unexpected error; 2 a wrong command
-//! line or setting; 3 the targets file; 4 the database; 5 the address to listen on; 130 a second Ctrl-C.
+//! line or setting; 3 the targets file; 4 the database or the spool; 5 the address to listen on; 130 a second Ctrl-C.
 
 mod check;
+mod healthcheck;
+mod migrate;
 mod probe;
 mod run;
 mod style;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
 use crate::storage::StoreError;
 
 const EXAMPLES: &str = "\
@@ -25,16 +27,20 @@ Examples:
   pingu probe 192.168.1.1        one ping, now
   pingu probe https://example.com/
   LISTEN=0.0.0.0:8000 pingu      serve the whole network
+  pingu poller                   probe and store; the API is another process
+  LISTEN=127.0.0.1:8001 pingu api
+                                 the API on the database of that poller
 
-Settings come from the environment and from .env: DATABASE_URL, TARGETS_PATH, LISTEN, API_TOKEN,
-HTTP_CONCURRENCY, LOCATION, LOG_LEVEL, LOG_FORMAT; example.env explains each.
+Settings come from the environment and from .env: DATABASE_URL, SPOOL_PATH, SPOOL_MAX_BYTES,
+TARGETS_PATH, LISTEN, API_TOKEN, HTTP_CONCURRENCY, LOCATION, LOG_LEVEL, LOG_FORMAT; example.env
+explains each. run, poller and api wait for a Postgres that is away.
 
 Exit codes:
   0  done; for probe: the target is up
-  1  probe: the target is not up; otherwise an unexpected error
+  1  probe: the target is not up; healthcheck: not alive; otherwise an unexpected error
   2  a wrong command line or setting
   3  the targets file is missing, unreadable or not valid
-  4  the database cannot be used
+  4  the database or the spool cannot be used
   5  the address to listen on cannot be used
   130  stopped by a second Ctrl-C, without waiting";
 
@@ -50,6 +56,14 @@ struct Arguments {
 enum Command {
     /// Probe, store and serve, all in one process (the default)
     Run,
+    /// Only probe and store; of itself it serves /health and /metrics
+    Poller,
+    /// Only serve the API and the page, on the database that a poller fills
+    Api,
+    /// Bring the database's schema up to date and say what was done
+    Migrate,
+    /// Ask the Pingu that listens on `LISTEN` whether it is alive, for containers
+    Healthcheck,
     /// Validate a targets file and show what it would change in the database
     Check {
         /// The targets file [default: the setting `TARGETS_PATH`, or targets.yaml]
@@ -101,7 +115,11 @@ impl Failure {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => settings().and_then(|settings| run::run(&settings)),
+        Command::Run => settings().and_then(|settings| run::all(&settings)),
+        Command::Poller => settings().and_then(|settings| run::poller(&settings)),
+        Command::Api => settings().and_then(|settings| run::api(&settings)),
+        Command::Migrate => settings().and_then(|settings| migrate::run(&settings)),
+        Command::Healthcheck => settings().and_then(|settings| healthcheck::run(&settings)),
         Command::Check { file, json } => {
             settings().and_then(|settings| check::run(settings, file, json))
         }
@@ -121,6 +139,14 @@ pub fn main() -> ExitCode {
         let _ = writeln!(anstream::stderr(), "{start}{failure}");
         ExitCode::from(failure.code())
     })
+}
+
+/// The database of the settings, for people.
+fn shown(database: &DatabaseUrl) -> String {
+    match database {
+        DatabaseUrl::Sqlite(path) => path.display().to_string(),
+        url @ DatabaseUrl::Postgres(_) => url.to_string(),
+    }
 }
 
 fn settings() -> Result<Settings, Failure> {

@@ -3,9 +3,11 @@
 //! [`Store`] is everything the rest of Pingu may ask of a database. Each backend passes the one conformance suite in
 //! `tests/it/conformance.rs`. Only this room knows SQL; results enter through the [`recorder`] alone.
 
+mod awaited;
 mod day;
 mod figures;
 pub mod history;
+mod identity;
 mod plan;
 pub mod postgres;
 pub mod recorder;
@@ -23,6 +25,8 @@ use async_trait::async_trait;
 
 use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetId, Timestamp};
 
+pub use awaited::Awaited;
+pub use identity::Identities;
 pub use plan::{Change, Existing, SyncPlan};
 
 /// How far the clocks of several pollers may be apart.
@@ -191,6 +195,21 @@ pub struct Stats {
     /// Of the enabled targets; zero when there is none.
     pub largest_interval: Duration,
     pub last_result: Option<Timestamp>,
+}
+
+/// What a process wants of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To ask it only: a server that takes no writes will do, if its schema is current.
+    Read,
+    Write,
+}
+
+/// What bringing a schema up to date did, by its numbered versions; 0 is an empty database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    pub from: i64,
+    pub to: i64,
 }
 
 /// Why a database did not do what was asked, by what the caller can do about it.

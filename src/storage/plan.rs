@@ -55,32 +55,9 @@ pub struct SyncPlan<'a> {
 impl<'a> SyncPlan<'a> {
     /// Fails where two declarations turn out to be one target: one names its UUID, the other its own id.
     pub fn new(declared: &'a [Declared], existing: &[Existing]) -> Result<Self, StoreError> {
-        let by_id = Matcher::new(existing);
-        let mut taken = HashSet::new();
-        let mut matches: Vec<Option<usize>> = vec![None; declared.len()];
-        // ids first, so that a name never takes a target away from the declaration that names its id
-        for (slot, target) in matches.iter_mut().zip(declared) {
-            let found = target.id.as_deref().and_then(|id| by_id.by_slug(id));
-            if let Some(index) = found {
-                if !taken.insert(index) {
-                    return Err(StoreError::Conflict(format!(
-                        "the id of target {:?} is that of another target in the file, which is stored as {:?}; give it an id of its own",
-                        target.spec.name, existing[index].spec.name
-                    )));
-                }
-                *slot = found;
-            }
-        }
-        for (slot, target) in matches.iter_mut().zip(declared) {
-            if slot.is_none() {
-                let found = by_id.by_name(&target.spec.name).filter(|&index| {
-                    // a stored slug that differs says that it is another target of the same name
-                    target.id.is_none() || existing[index].slug.is_none()
-                });
-                *slot = found.filter(|&index| taken.insert(index));
-            }
-        }
-
+        let known: Vec<_> = existing.iter().map(Existing::known).collect();
+        let matches = recognise(declared, &known)?;
+        let taken: HashSet<_> = matches.iter().flatten().collect();
         let mut plan = Self::default();
         for (slot, target) in matches.iter().zip(declared) {
             match slot {
@@ -128,6 +105,59 @@ impl<'a> SyncPlan<'a> {
     }
 }
 
+/// A target as far as recognising it needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    pub id: TargetId,
+    pub slug: Option<&'a str>,
+    pub name: &'a str,
+    pub present: bool,
+}
+
+impl Existing {
+    fn known(&self) -> Known<'_> {
+        Known {
+            id: self.id,
+            slug: self.slug.as_deref(),
+            name: &self.spec.name,
+            present: self.present,
+        }
+    }
+}
+
+/// Which known target each declaration is, by its index; nothing for a new one. No two are the same.
+pub fn recognise(
+    declared: &[Declared],
+    known: &[Known<'_>],
+) -> Result<Vec<Option<usize>>, StoreError> {
+    let by_id = Matcher::new(known);
+    let mut taken = HashSet::new();
+    let mut matches: Vec<Option<usize>> = vec![None; declared.len()];
+    // ids first, so that a name never takes a target away from the declaration that names its id
+    for (slot, target) in matches.iter_mut().zip(declared) {
+        let found = target.id.as_deref().and_then(|id| by_id.by_slug(id));
+        if let Some(index) = found {
+            if !taken.insert(index) {
+                return Err(StoreError::Conflict(format!(
+                    "the id of target {:?} is that of another target in the file, which is stored as {:?}; give it an id of its own",
+                    target.spec.name, known[index].name
+                )));
+            }
+            *slot = found;
+        }
+    }
+    for (slot, target) in matches.iter_mut().zip(declared) {
+        if slot.is_none() {
+            let found = by_id.by_name(&target.spec.name).filter(|&index| {
+                // a known slug that differs says that it is another target of the same name
+                target.id.is_none() || known[index].slug.is_none()
+            });
+            *slot = found.filter(|&index| taken.insert(index));
+        }
+    }
+    Ok(matches)
+}
+
 /// Finds stored targets; where several share a past name, the last one given wins (backends list the oldest first).
 struct Matcher<'a> {
     ids: HashMap<String, usize>,
@@ -135,17 +165,17 @@ struct Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    fn new(existing: &'a [Existing]) -> Self {
+    fn new(existing: &[Known<'a>]) -> Self {
         let mut ids = HashMap::new();
         let mut names = HashMap::new();
         for (index, target) in existing.iter().enumerate() {
             ids.insert(target.id.to_string(), index);
-            if let Some(slug) = &target.slug {
-                ids.insert(slug.clone(), index);
+            if let Some(slug) = target.slug {
+                ids.insert(slug.to_owned(), index);
             }
-            let held = names.get(target.spec.name.as_str()).copied();
+            let held = names.get(target.name).copied();
             if held.is_none_or(|held: usize| !existing[held].present) {
-                names.insert(target.spec.name.as_str(), index);
+                names.insert(target.name, index);
             }
         }
         Self { ids, names }

@@ -80,6 +80,18 @@ fn the_fixed_routes_have_the_same_shapes_on_postgres() {
     insta::assert_snapshot!("the_fixed_routes_have_their_shapes", shapes(&pingu));
 }
 
+#[test]
+fn the_fixed_routes_have_the_same_shapes_where_another_process_probes() {
+    let database = cluster::database();
+    for url in ["sqlite://pingu.db", &database.url] {
+        let home = Home::new(TARGETS);
+        let _poller = Pingu::start(home.command(&["poller"]).env("DATABASE_URL", url));
+        let api = Pingu::start(home.command(&["api"]).env("DATABASE_URL", url));
+        settle(&api);
+        insta::assert_snapshot!("the_fixed_routes_have_their_shapes", shapes(&api));
+    }
+}
+
 fn shapes(pingu: &Pingu) -> String {
     let lo = pingu.json("/targets/lo")["id"].as_str().unwrap().to_owned();
     let mut shapes = String::new();

@@ -125,8 +125,13 @@ impl Pingu {
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(self) -> (ExitStatus, String) {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> (ExitStatus, String) {
         let status = self.wait();
         // its last lines may still be on their way
         if let Some(reading) = self.reading.take() {

@@ -25,8 +25,8 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
-    Store, StoreError,
+    Access, Change, Existing, Figures, FiguresQuery, Latest, Migrated, Recorded, ResultQuery,
+    Stale, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use error::{Failed, locate};
@@ -54,15 +54,22 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, creating and migrating the schema as needed. `location` is the name under which this process stores results.
     pub async fn open(url: &SecretString, location: &str) -> Result<Self, StoreError> {
+        Self::open_to(Access::Write, url, location).await
+    }
+
+    /// The same for those who do not record: a server that takes no writes is enough where its schema is current.
+    pub async fn open_for_reading(url: &SecretString) -> Result<Self, StoreError> {
+        Self::open_to(Access::Read, url, "").await
+    }
+
+    async fn open_to(
+        access: Access,
+        url: &SecretString,
+        location: &str,
+    ) -> Result<Self, StoreError> {
         let server = Server::parse(url.expose_secret())?;
         let writing = Sessions::new(&server, WRITERS);
-        let session = writing.open(Purpose::Change).await?;
-        let migrated = tokio::time::timeout(MIGRATION_DEADLINE, schema::migrate(session)).await;
-        let late = |_| StoreError::Unavailable("another process is still migrating it".to_owned());
-        migrated
-            .map_err(late)
-            .and_then(|migrated| migrated.map_err(StoreError::from))
-            .map_err(|error| locate(error, &server.place))?;
+        bring_up_to_date(&server, &writing, access).await?;
         Ok(Self {
             reading: Sessions::new(&server, READERS),
             writing,
@@ -77,6 +84,26 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         read(&self.reading, query).await
     }
+}
+
+/// Brings the schema up to date and does nothing else.
+pub async fn migrate(url: &SecretString) -> Result<Migrated, StoreError> {
+    let server = Server::parse(url.expose_secret())?;
+    bring_up_to_date(&server, &Sessions::new(&server, 1), Access::Write).await
+}
+
+async fn bring_up_to_date(
+    server: &Server,
+    sessions: &Sessions,
+    access: Access,
+) -> Result<Migrated, StoreError> {
+    let session = sessions.open(Purpose::Change).await?;
+    let migrated = tokio::time::timeout(MIGRATION_DEADLINE, schema::migrate(session, access)).await;
+    let late = |_| StoreError::Unavailable("another process is still migrating it".to_owned());
+    migrated
+        .map_err(late)
+        .and_then(|migrated| migrated.map_err(StoreError::from))
+        .map_err(|error| locate(error, &server.place))
 }
 
 async fn read<T>(

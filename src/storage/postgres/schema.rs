@@ -6,7 +6,7 @@
 
 use tokio_postgres::types::Type;
 
-use super::super::StoreError;
+use super::super::{Access, Migrated, StoreError};
 use super::codec::column;
 use super::error::Failed;
 use super::session::Session;
@@ -19,11 +19,18 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("../sql/migrations/0002_rollups.postgres.sql"),
 ];
 
-pub async fn migrate(mut session: Session) -> Result<(), Failed> {
-    refuse_unfit(&mut session).await?;
+pub async fn migrate(mut session: Session, access: Access) -> Result<Migrated, Failed> {
+    refuse_unfit(&mut session, access).await?;
+    let mut from = None;
     loop {
         let version = match version(&mut session).await? {
-            Some(version) if version == newest() => return session.finish().await,
+            Some(version) if version == newest() => {
+                session.finish().await?;
+                return Ok(Migrated {
+                    from: from.unwrap_or(version).into(),
+                    to: version.into(),
+                });
+            }
             _ => {
                 // whoever held the lock may have done it meanwhile
                 session
@@ -38,6 +45,7 @@ pub async fn migrate(mut session: Session) -> Result<(), Failed> {
                 .await?;
         }
         let version = version.unwrap_or(0);
+        from.get_or_insert(version);
         if let Some(sql) = usize::try_from(version)
             .ok()
             .and_then(|done| MIGRATIONS.get(done))
@@ -92,7 +100,7 @@ async fn version(session: &mut Session) -> Result<Option<i32>, Failed> {
     Ok(Some(version))
 }
 
-async fn refuse_unfit(session: &mut Session) -> Result<(), Failed> {
+async fn refuse_unfit(session: &mut Session, access: Access) -> Result<(), Failed> {
     let rows = session
         .query(include_str!("../sql/server.postgres.sql"), &[])
         .await?;
@@ -102,6 +110,12 @@ async fn refuse_unfit(session: &mut Session) -> Result<(), Failed> {
         return Err(unusable(format!(
             "the server is PostgreSQL {version}, 14 or newer is needed"
         )));
+    }
+    let is_read_only: bool = column(row, 3)?;
+    if access == Access::Write && is_read_only {
+        return Err(unusable(
+            "the server is read-only; name the one that takes writes in DATABASE_URL".to_owned(),
+        ));
     }
     // in any other encoding some names and errors could not be stored
     let encoding: &str = column(row, 2)?;

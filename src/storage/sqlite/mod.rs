@@ -8,6 +8,7 @@
 mod codec;
 mod days;
 mod figures;
+mod open;
 mod read;
 mod schema;
 mod targets;
@@ -20,15 +21,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
-    Store, StoreError,
+    Change, Existing, Figures, FiguresQuery, Latest, Migrated, Recorded, ResultQuery, Stale, Stats,
+    Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+use open::{Use, open_connection};
 use write::Writer;
 
 /// Connections that read, and so queries that run at once.
@@ -36,8 +37,6 @@ const READERS: usize = 4;
 const PROMPT_READERS: usize = 2;
 /// A query that takes longer is given up: it would hold back the checkpoint and its reader has gone.
 const READ_DEADLINE: Duration = Duration::from_secs(8);
-/// How long to wait for another process that is writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Jobs that wait for the writer; senders wait beyond it.
 const QUEUED_JOBS: usize = 16;
 /// Older ones can corrupt a WAL that is being reset (SQLite release notes of 3.51.3).
@@ -66,14 +65,7 @@ struct Readers {
 impl SqliteStore {
     /// Opens the file, creating and migrating it as needed. `location` is the name under which this process stores results.
     pub fn open(path: &Path, location: &str) -> Result<Self, StoreError> {
-        if rusqlite::version_number() < OLDEST_VERSION {
-            return Err(StoreError::Unusable(format!(
-                "this build carries SQLite {}, 3.51.3 or newer is needed",
-                rusqlite::version()
-            )));
-        }
-        let mut connection = open_connection(path, Use::Write)?;
-        schema::migrate(&mut connection).map_err(|error| locate(error, path))?;
+        let (connection, _) = open_current(path)?;
         let mut writer =
             Writer::new(connection, location, path).map_err(|error| locate(error, path))?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUED_JOBS);
@@ -254,6 +246,23 @@ impl Store for SqliteStore {
     }
 }
 
+/// Brings the schema up to date, in a new file if there is none, and does nothing else.
+pub fn migrate(path: &Path) -> Result<Migrated, StoreError> {
+    open_current(path).map(|(_, migrated)| migrated)
+}
+
+fn open_current(path: &Path) -> Result<(Connection, Migrated), StoreError> {
+    if rusqlite::version_number() < OLDEST_VERSION {
+        return Err(StoreError::Unusable(format!(
+            "this build carries SQLite {}, 3.51.3 or newer is needed",
+            rusqlite::version()
+        )));
+    }
+    let mut connection = open_connection(path, Use::Write)?;
+    let migrated = schema::migrate(&mut connection).map_err(|error| locate(error, path))?;
+    Ok((connection, migrated))
+}
+
 /// The targets that a database knows, without creating, changing or locking it. Nothing when there is no database yet, or when
 /// its schema is older than this program's and will be migrated at the next start.
 pub fn known_targets(path: &Path) -> Result<Option<Vec<Existing>>, StoreError> {
@@ -265,86 +274,6 @@ pub fn known_targets(path: &Path) -> Result<Option<Vec<Existing>>, StoreError> {
         return Ok(None);
     }
     targets::load(&connection, None).map(Some)
-}
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Write,
-    Read,
-    /// Reading by a program that leaves no trace in the file.
-    Look,
-}
-
-fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreError> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if purpose == Use::Write {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
-    }
-    let configure = || -> Result<Connection, StoreError> {
-        let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
-        connection.set_prepared_statement_cache_capacity(128);
-        let pragma = |name, value: &str| {
-            connection
-                .pragma_update(None, name, value)
-                .map_err(store_error)
-        };
-        if purpose == Use::Write {
-            // before the first change: the file may be another program's
-            schema::refuse_foreign(&connection)?;
-            pragma("journal_mode", "wal")?;
-            pragma("synchronous", "normal")?;
-            // 16 MB between checkpoints keeps the WAL small and its cost per row low
-            pragma("wal_autocheckpoint", "4000")?;
-            pragma("journal_size_limit", "67108864")?;
-        } else {
-            pragma("query_only", "on")?;
-        }
-        if purpose == Use::Look {
-            connection
-                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-                .map_err(store_error)?;
-        }
-        pragma("cache_size", "-16384")?;
-        pragma("temp_store", "memory")?;
-        Ok(connection)
-    };
-    configure().map_err(|error| match (&error, advice(path)) {
-        (StoreError::Unavailable(_), Some(advice)) => {
-            StoreError::Unavailable(format!("{}: {advice}", path.display()))
-        }
-        _ => locate(error, path),
-    })
-}
-
-/// What keeps a database file from being opened, where the file system tells more than SQLite does.
-fn advice(path: &Path) -> Option<String> {
-    if path.is_dir() {
-        return Some("is a folder; DATABASE_URL needs a file in it, such as pingu.db".to_owned());
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        let folder = folder.display();
-        return Some(format!(
-            "the folder {folder} does not exist; create it, or change DATABASE_URL"
-        ));
-    }
-    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    let (what, whose) = match path.exists() {
-        // SQLite makes two files beside its own
-        true if writable(path) && writable(folder) => return None,
-        true if writable(folder) => ("the file", path),
-        _ if writable(folder) => return None,
-        _ => ("the folder", folder),
-    };
-    let whose = whose.display();
-    Some(format!(
-        "this user may not write to {what} {whose}; change its permissions, or DATABASE_URL"
-    ))
 }
 
 /// Puts the file's name before an error that concerns the file as a whole.

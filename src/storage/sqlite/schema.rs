@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::super::StoreError;
+use super::super::{Migrated, StoreError};
 use super::store_error;
 
 /// Marks the file as Pingu's in SQLite's header (`PRAGMA application_id`): "Ping".
@@ -17,18 +17,20 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("../sql/migrations/0002_rollups.sqlite.sql"),
 ];
 
-pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+pub fn migrate(connection: &mut Connection) -> Result<Migrated, StoreError> {
+    let mut from = None;
     loop {
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(store_error)?;
         let version = version(&transaction)?;
         refuse_newer(version)?;
+        let from = *from.get_or_insert(version);
         let Some(sql) = usize::try_from(version)
             .ok()
             .and_then(|v| MIGRATIONS.get(v))
         else {
-            return Ok(());
+            return Ok(Migrated { from, to: version });
         };
         transaction.execute_batch(sql).map_err(store_error)?;
         transaction

@@ -21,7 +21,9 @@ pub struct Writer {
     path: PathBuf,
     /// Device and inode of the file that is open.
     file: Option<(u64, u64)>,
-    location_key: i64,
+    location: String,
+    /// Found, or made, with the first result: a process that only reads leaves no location behind.
+    location_key: Option<i64>,
     days: BTreeSet<Day>,
     /// The series of this location.
     series: TargetMap<i64>,
@@ -40,25 +42,13 @@ struct Placed<'a> {
 
 impl Writer {
     pub fn new(connection: Connection, location: &str, path: &Path) -> Result<Self, StoreError> {
-        connection
-            .execute(
-                include_str!("../sql/location_insert.sqlite.sql"),
-                [location],
-            )
-            .map_err(store_error)?;
-        let location_key = connection
-            .query_row(
-                include_str!("../sql/location_key.sqlite.sql"),
-                [location],
-                |row| row.get(0),
-            )
-            .map_err(store_error)?;
         let days = days::load(&connection, Kind::Results)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
             file: identity(path),
-            location_key,
+            location: location.to_owned(),
+            location_key: None,
             days,
             series: TargetMap::default(),
             verdicts: Verdicts::default(),
@@ -95,6 +85,7 @@ impl Writer {
             // so may be tables and series that the lost transaction created
             self.days.clear();
             self.series.clear();
+            self.location_key = None;
         }
         recorded
     }
@@ -112,6 +103,11 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(store_error)?;
         let mut recorded = Recorded::default();
+        let location_key = match self.location_key {
+            Some(key) => key,
+            None => location_key(&transaction, &self.location)?,
+        };
+        self.location_key = Some(location_key);
         // read within the transaction: another process may have stored results since
         let mut last_id: i64 = transaction
             .query_row(
@@ -122,12 +118,7 @@ impl Writer {
             .map_err(store_error)?;
         let mut placed = Vec::with_capacity(batch.len());
         for result in batch {
-            let series = series_key(
-                &transaction,
-                &mut self.series,
-                result.target,
-                self.location_key,
-            )?;
+            let series = series_key(&transaction, &mut self.series, result.target, location_key)?;
             let Some(series_key) = series else {
                 // it was never synced to this database
                 recorded.quarantined += 1;
@@ -186,6 +177,16 @@ impl Writer {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+/// The key of a location, which is new if it stored nothing yet.
+fn location_key(connection: &Connection, location: &str) -> Result<i64, StoreError> {
+    let insert = include_str!("../sql/location_insert.sqlite.sql");
+    let find = include_str!("../sql/location_key.sqlite.sql");
+    connection
+        .execute(insert, [location])
+        .and_then(|_| connection.query_row(find, [location], |row| row.get(0)))
+        .map_err(store_error)
 }
 
 /// The series of a target here, created with its first result; nothing for a target that the database does not know.

@@ -1,0 +1,156 @@
+//! The half that probes: from the targets file to stored results, and their roll-ups.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use rustix::process::{Resource, getrlimit};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use super::site::{Site, told};
+use crate::config::{self, DatabaseUrl, Loaded, Settings};
+use crate::pipeline;
+use crate::probe::http::{HttpProber, Roots};
+use crate::probe::icmp::IcmpProber;
+use crate::probe::resolve::Resolver;
+use crate::scheduler::{Dispatch, Scheduler};
+use crate::storage::recorder::{self, Pace, Recorder};
+use crate::storage::spool::Place;
+use crate::storage::{Identities, StoreError, rollup};
+use crate::sync::Syncer;
+
+/// Descriptors that are never left to probes: sockets, database, and connections of readers.
+const OWN_DESCRIPTORS: usize = 48;
+
+/// The running half.
+pub struct Poller {
+    scheduler: Arc<Scheduler>,
+    dispatch: Arc<Dispatch>,
+    following: JoinHandle<Result<(), StoreError>>,
+    deciding: JoinHandle<()>,
+    recording: JoinHandle<()>,
+    rolling: JoinHandle<()>,
+}
+
+impl Poller {
+    /// Probes the targets of `loaded`, and those of each later version of the file, from the moment that the database knows them.
+    pub async fn start(
+        site: &Site,
+        settings: &Settings,
+        loaded: Loaded,
+    ) -> Result<Self, StartError> {
+        let (clock, metrics) = (site.clock, Arc::clone(&site.metrics));
+        let (to_recorder, recorded) = mpsc::channel(recorder::BATCH);
+        let (to_pipeline, finished) = mpsc::channel(pipeline::QUEUE);
+        let place = Place {
+            path: settings.spool_path.clone(),
+            max_bytes: settings.spool_max_bytes,
+            location: settings.location.clone(),
+        };
+        let recorder = Recorder {
+            store: site.store(),
+            metrics: Arc::clone(&metrics),
+            spool: recorder::open_spool(&place)?,
+            place,
+            pace: Pace::default(),
+        };
+        let recording = tokio::spawn(recorder.run(recorded));
+        let deciding = tokio::spawn(pipeline::run(finished, to_recorder));
+
+        let resolver = Resolver::new();
+        let dispatch = Arc::new(Dispatch::new(
+            clock,
+            Arc::clone(&metrics),
+            HttpProber::new(resolver.clone(), &Roots::of_this_machine()),
+            fitting_probes(settings.http_concurrency),
+            to_pipeline,
+            |sink| IcmpProber::start(resolver, sink),
+        ));
+        let launcher = Arc::clone(&dispatch);
+        let launch = move |due: &mut Vec<_>| launcher.launch(due);
+        let scheduler = Scheduler::start(clock, Arc::clone(&metrics), launch)
+            .context("starting the scheduler")?;
+        let scheduler = Arc::new(scheduler);
+
+        let syncer = Syncer {
+            store: site.store(),
+            scheduler: Arc::clone(&scheduler),
+            clock,
+            metrics,
+            identities: identities(settings),
+        };
+        let waiting = match syncer.apply(&loaded).await {
+            Ok(()) => None,
+            Err(StoreError::Unavailable(_)) => {
+                syncer.recall(&loaded).await;
+                Some(loaded.clone())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let watch = config::watch(&settings.targets_path, &loaded, site.stop.clone());
+        let following = tokio::spawn(syncer.follow(waiting, watch));
+        let rolling = rollup::run(site.store(), move || clock.now(), site.stop.clone());
+        Ok(Self {
+            scheduler,
+            dispatch,
+            following,
+            deciding,
+            recording,
+            rolling: tokio::spawn(site.once_reached(rolling)),
+        })
+    }
+
+    /// Whether the scheduler looks at its timetable.
+    pub fn pulse(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let watched = Arc::downgrade(&self.scheduler);
+        move || watched.upgrade().is_some_and(|it| !it.is_stuck())
+    }
+
+    /// Says why the file of the start cannot be applied after all. Never ends if it can.
+    pub async fn failed(&mut self) -> StoreError {
+        match (&mut self.following).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends in the order of a result's way, so that each part leaves nothing behind for the next. The site's `stop` has fired.
+    pub async fn stop(self) {
+        tracing::info!("stopping: waiting for probes that are under way");
+        self.scheduler.stop();
+        self.following.abort();
+        self.dispatch.finish().await;
+        drop((self.dispatch, self.scheduler));
+        for part in [self.deciding, self.recording, self.rolling] {
+            told(part.await);
+        }
+    }
+}
+
+/// Only a server can be away while Pingu starts.
+fn identities(settings: &Settings) -> Option<Identities> {
+    match &settings.database {
+        DatabaseUrl::Sqlite(_) => None,
+        url @ DatabaseUrl::Postgres(_) => {
+            Some(Identities::beside(&settings.spool_path, url.to_string()))
+        }
+    }
+}
+
+/// How many HTTP probes fit beside everything else, `wanted` at the most.
+fn fitting_probes(wanted: usize) -> usize {
+    let descriptors = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
+    let fitting = (descriptors.saturating_sub(OWN_DESCRIPTORS) / 2).max(1);
+    if fitting < wanted {
+        tracing::warn!(
+            descriptors,
+            "HTTP_CONCURRENCY is {wanted}, but so few open files are allowed (ulimit -n) that {fitting} probes at once are safe"
+        );
+    }
+    fitting.min(wanted)
+}

@@ -1,0 +1,85 @@
+//! A database that is not reached yet: until it is, everything asked of it is `Unavailable`, as in an outage.
+//!
+//! So a start without the database is an outage like any other to those who use it: the recorder spools, `/health` answers.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+
+use super::{
+    Change, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status, Store,
+    StoreError,
+};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+
+/// The place of a store that arrives once.
+#[derive(Debug, Default)]
+pub struct Awaited {
+    arrived: OnceLock<Arc<dyn Store>>,
+}
+
+impl Awaited {
+    /// From now on every question goes to `store`. Only the first one to arrive counts.
+    pub fn arrive(&self, store: Arc<dyn Store>) {
+        // whoever opens it does so once
+        let _ = self.arrived.set(store);
+    }
+
+    fn store(&self) -> Result<&dyn Store, StoreError> {
+        let missing = || StoreError::Unavailable("it is not reached yet".to_owned());
+        self.arrived.get().map(AsRef::as_ref).ok_or_else(missing)
+    }
+}
+
+#[async_trait]
+impl Store for Awaited {
+    async fn sync_targets(
+        &self,
+        declared: &[Declared],
+        now: Timestamp,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.store()?.sync_targets(declared, now).await
+    }
+
+    async fn targets(&self, status: Status) -> Result<Vec<Target>, StoreError> {
+        self.store()?.targets(status).await
+    }
+
+    async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError> {
+        self.store()?.target(reference).await
+    }
+
+    async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError> {
+        self.store()?.record(batch).await
+    }
+
+    async fn results(&self, query: &ResultQuery) -> Result<Vec<StoredResult>, StoreError> {
+        self.store()?.results(query).await
+    }
+
+    async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
+        self.store()?.latest_by_target().await
+    }
+
+    async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
+        self.store()?.figures(query).await
+    }
+
+    async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
+        self.store()?.stale().await
+    }
+
+    async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
+        self.store()?.roll_up(stale, figures).await
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        self.store()?.stats().await
+    }
+
+    async fn close(&self) {
+        if let Some(store) = self.arrived.get() {
+            store.close().await;
+        }
+    }
+}
