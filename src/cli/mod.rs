@@ -25,7 +25,11 @@ Examples:
   pingu                          probe the targets of targets.yaml, serve http://127.0.0.1:8000/
   pingu check                    is targets.yaml valid, and what would it change?
   pingu probe 192.168.1.1        one ping, now
+  pingu probe --icmp -c 0 -i 0.2 192.168.1.1
+                                 a better ping, until Ctrl-C
+  pingu probe 192.168.1.0/24     who answers in this network?
   pingu probe https://example.com/
+                                 every phase of one request
   LISTEN=0.0.0.0:8000 pingu      serve the whole network
   pingu poller                   probe and store; the API is another process
   LISTEN=127.0.0.1:8001 pingu api
@@ -72,18 +76,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Probe one host or URL now and show every phase
-    Probe {
-        /// An address or a name to ping, or an http:// or https:// URL
-        #[arg(value_name = "HOST|URL")]
-        target: String,
-        /// How long to wait for the answer [default: 1000 for a host, 3000 for a URL]
-        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-        timeout_ms: Option<u64>,
-        /// Print JSON, with the fields that the API has
-        #[arg(long)]
-        json: bool,
-    },
+    /// Probe now and show every phase; again and again with -c; a whole network with 192.168.1.0/24
+    Probe(probe::Arguments),
 }
 
 /// Why a command failed, and so how the process ends.
@@ -123,11 +117,7 @@ pub fn main() -> ExitCode {
         Command::Check { file, json } => {
             settings().and_then(|settings| check::run(settings, file, json))
         }
-        Command::Probe {
-            target,
-            timeout_ms,
-            json,
-        } => probe::run(&target, timeout_ms, json),
+        Command::Probe(arguments) => probe::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         let start = match &failure {
