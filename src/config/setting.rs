@@ -45,7 +45,8 @@ pub const LISTEN: Setting = Setting {
     expected: "an address and a port, like 127.0.0.1:8000 or [::1]:8000",
     help: &[
         "Where the API and the dashboard listen: an IP address (or localhost, which is 127.0.0.1) and a port.",
-        "0.0.0.0:8000 or [::]:8000 lets other machines in. Port 0 takes any free one.",
+        "0.0.0.0:8000 or [::]:8000 lets other machines in. Port 0 takes any free one. pingu poller and pingu api on one machine",
+        "need one each.",
     ],
     is_secret: false,
 };
@@ -143,7 +144,8 @@ pub fn example() -> String {
 
     let mut text = String::from(
         "# Settings of Pingu. Copy this file to .env in the working directory and take away the # before what you change.\n\
-         # What is set in the environment of the process counts more. The values here are the defaults, where there is one.\n",
+         # What is set in the environment of the process counts more. The values here are the defaults, where there is one.\n\
+         # docker-compose.yml reads .env too, for what does not concern places, and POSTGRES_PASSWORD.\n",
     );
     for setting in ALL {
         text.push('\n');

@@ -269,11 +269,14 @@ fn a_stop_does_not_wait_for_a_database_that_is_away() {
     // it takes connections and never answers, as a machine does that hangs
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let url = format!("postgres://pingu:se%40cret@127.0.0.1:{port}/pingu");
-    for name in ["run", "poller", "api"] {
+    let hung = format!("127.0.0.1:{port}");
+    // in a container the name of another one is unknown until that one runs
+    let unknown = "no-such-host.invalid:5432";
+    for (name, place) in [("run", &*hung), ("poller", unknown), ("api", &hung)] {
         let home = Home::new(ONE);
+        let url = format!("postgres://pingu:se%40cret@{place}/pingu");
         let pingu = half(&home, name, &url);
-        assert_waits(&pingu, &format!("127.0.0.1:{port}"));
+        assert_waits(&pingu, place);
         let asked = Instant::now();
         let (status, log) = pingu.stop();
         assert!(status.success(), "{log}");
@@ -403,4 +406,32 @@ fn a_start_without_the_database_probes_the_targets_that_it_knows() {
         .parse::<i64>()
         .unwrap();
     assert!(stored >= before + away, "{stored}: {log}");
+}
+
+#[test]
+fn a_server_without_a_free_connection_is_waited_for() {
+    const CONNECTIONS: usize = 12;
+    let cluster = Cluster::start(&["max_connections=12"]);
+    let database = cluster.database();
+    let url = cluster.tcp_url(PASSWORD, database.name());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // the one that made the database may not be gone yet
+    let mut held = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while held.len() < CONNECTIONS && Instant::now() < deadline {
+        let connecting = tokio_postgres::connect(&url, tokio_postgres::NoTls);
+        if let Ok((client, connection)) = runtime.block_on(connecting) {
+            runtime.spawn(connection);
+            held.push(client);
+        }
+    }
+    assert_eq!(held.len(), CONNECTIONS);
+    let home = Home::new(ONE);
+    let pingu = half(&home, "run", &url);
+    assert_waits(&pingu, "no more connections");
+    drop(held);
+    pingu.until("the database", |pingu| {
+        (pingu.get("/readyz").status == 200).then_some(())
+    });
+    assert_eq!(pingu.latest("lo")["outcome"], "up");
 }

@@ -108,8 +108,9 @@ async fn record_in_the_end(store: &PostgresStore, batch: &Arc<[ProbeResult]>) ->
     }
 }
 
-fn run(home: &Home, url: &str) -> (i32, String) {
-    let output = home.command(&[]).env("DATABASE_URL", url).output().unwrap();
+fn run(home: &Home, command: &str, url: &str) -> (i32, String) {
+    let mut command = home.command(&[command]);
+    let output = command.env("DATABASE_URL", url).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     (output.status.code().expect("an exit code"), stderr)
 }
@@ -142,9 +143,19 @@ fn each_server_that_cannot_be_used_has_its_line_and_its_exit_code() {
     let missing = cluster.tcp_url(PASSWORD, "nowhere");
     let encrypted = format!("{}?sslmode=require", cluster.tcp_url(PASSWORD, "postgres"));
     let misspelt = format!("{}?sslmode=verified", cluster.tcp_url(PASSWORD, "postgres"));
-    let cases: [(&str, &[&str]); 12] = [
+    let cases: [(&str, &[&str]); 9] = [
         (&wrong, &["password", "check user", "127.0.0.1:"]),
         (&missing, &["nowhere", "does not exist", "createdb"]),
+        (&foreign.url, &["another program", "targets"]),
+        (&newer.url, &["version 99", "newer Pingu"]),
+        (&latin.url, &["LATIN1", "UTF8"]),
+        (&read_only.url, &["read-only"]),
+        (&encrypted, &["TLS"]),
+        (&misspelt, &["sslmode", "verify-full"]),
+        (&guest, &["permission denied", "own the database"]),
+    ];
+    // a start waits for these, a migration does not
+    let away: [(&str, &[&str]); 3] = [
         (
             &format!("postgres://ada:hunter2@{unused}/x"),
             &["refused", "127.0.0.1:"],
@@ -157,16 +168,13 @@ fn each_server_that_cannot_be_used_has_its_line_and_its_exit_code() {
             "postgres://ada:hunter2@no-such-host.invalid/x",
             &["no-such-host.invalid"],
         ),
-        (&foreign.url, &["another program", "targets"]),
-        (&newer.url, &["version 99", "newer Pingu"]),
-        (&latin.url, &["LATIN1", "UTF8"]),
-        (&read_only.url, &["read-only"]),
-        (&encrypted, &["TLS"]),
-        (&misspelt, &["sslmode", "verify-full"]),
-        (&guest, &["permission denied", "own the database"]),
     ];
-    for (url, words) in cases {
-        let (status, stderr) = run(&home, url);
+    let commands = cases.map(|case| ("run", case));
+    let commands = commands
+        .into_iter()
+        .chain(away.map(|case| ("migrate", case)));
+    for (command, (url, words)) in commands {
+        let (status, stderr) = run(&home, command, url);
         assert_eq!(status, 4, "{url}: {stderr}");
         for word in words {
             assert!(stderr.contains(word), "{url} should say {word:?}: {stderr}");
@@ -175,7 +183,7 @@ fn each_server_that_cannot_be_used_has_its_line_and_its_exit_code() {
             assert!(!stderr.contains(never), "{url}: {stderr}");
         }
     }
-    let (status, stderr) = run(&home, &guest);
+    let (status, stderr) = run(&home, "run", &guest);
     assert_eq!(status, 4, "{stderr}");
     assert!(
         stderr.contains("permission denied") && stderr.contains("own"),
