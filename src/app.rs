@@ -21,6 +21,7 @@ use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
 use crate::storage::postgres::{self, PostgresStore};
 use crate::storage::recorder::{self, Pace, Recorder};
+use crate::storage::retention::{self, Keep};
 use crate::storage::spool::{Place, SpoolError};
 use crate::storage::sqlite::{self, SqliteStore};
 use crate::storage::{Existing, Store, StoreError, rollup};
@@ -106,6 +107,14 @@ pub async fn run(
 
     let rolling = rollup::run(Arc::clone(&store), move || clock.now(), stop.clone());
     let rolling = tokio::spawn(rolling);
+    let keep = Keep {
+        raw: settings.retention_days,
+        five_minutes: settings.rollup_5m_retention_days,
+        hours: settings.rollup_1h_retention_days,
+    };
+    let (kept, counted) = (Arc::clone(&store), Arc::clone(&metrics));
+    let retaining = retention::run(kept, counted, keep, move || clock.now(), stop.clone());
+    let retaining = tokio::spawn(retaining);
 
     let watched = Arc::downgrade(&scheduler);
     let state = ApiState {
@@ -134,6 +143,7 @@ pub async fn run(
         deciding.await,
         recording.await,
         rolling.await,
+        retaining.await,
         serving.await,
     ] {
         if let Err(error) = ended {

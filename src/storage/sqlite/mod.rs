@@ -9,6 +9,7 @@ mod codec;
 mod days;
 mod figures;
 mod read;
+mod retention;
 mod schema;
 mod targets;
 mod verdict;
@@ -25,8 +26,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Existing, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status,
-    Store, StoreError,
+    Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded,
+    Resolution, ResultQuery, Stale, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use write::Writer;
@@ -236,6 +237,24 @@ impl Store for SqliteStore {
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
         self.write(move |writer| writer.roll_up(stale, &figures))
             .await
+    }
+
+    async fn floors(&self) -> Result<Floors, StoreError> {
+        self.prompt.read(retention::floors).await
+    }
+
+    async fn days(&self, resolution: Resolution) -> Result<Vec<Kept>, StoreError> {
+        self.read(move |connection| retention::days(connection, resolution))
+            .await
+    }
+
+    async fn drop_day(&self, resolution: Resolution, day: Day) -> Result<Progress, StoreError> {
+        self.write(move |writer| writer.drop_day(resolution, day))
+            .await
+    }
+
+    async fn forget_verdicts(&self) -> Result<u64, StoreError> {
+        self.write(Writer::forget_verdicts).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
