@@ -121,6 +121,9 @@ pub struct ReloadLabel {
     result: &'static str,
 }
 
+/// As storage names them.
+const RESOLUTIONS: [&str; 3] = ["raw", "5m", "1h"];
+
 /// From 100 µs, where a loaded machine still is, to 10 s, where something is badly wrong.
 const LAG_SECONDS: [f64; 16] = [
     0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
@@ -163,6 +166,12 @@ impl Metrics {
         for reason in Dropped::ALL {
             // a reason that never occurred shows as zero
             metrics.dropped(reason, 0);
+        }
+        for resolution in RESOLUTIONS {
+            metrics.days_held(resolution, 0);
+            metrics.oldest(resolution, 0);
+            let label = ResolutionLabel { resolution };
+            drop(metrics.days_dropped.get_or_create(&label));
         }
         // a count of zero is a figure too: alerts need it before the first miss
         metrics.all_missed();

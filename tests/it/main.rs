@@ -13,6 +13,7 @@ mod outage;
 mod pingu;
 mod postgres;
 mod resolve;
+mod retention;
 mod service;
 mod spool;
 mod verdicts;

@@ -573,6 +573,7 @@ async fn every_statement_is_one_that_this_schema_takes() {
             let statement = fs::read_to_string(&path)
                 .unwrap()
                 .replace("{table}", "results")
+                .replace("{time}", "ts")
                 .replace("{partition}", "results_20260223")
                 .replace("{start}", "0")
                 .replace("{end}", "86400");

@@ -8,7 +8,7 @@
 use tokio_postgres::types::Type;
 
 use super::super::day::Day;
-use super::super::{Floors, Kept, Progress, Removed, Resolution};
+use super::super::{Floors, Kept, NO_FLOOR, Progress, Removed, Resolution};
 use super::codec::{Instant, column};
 use super::days::{self, Table};
 use super::error::Failed;
@@ -156,6 +156,10 @@ async fn trim_hours(session: &mut Session, day: Day) -> Result<Progress, Failed>
 /// (`verdict.rs`).
 pub async fn forget_verdicts(session: &mut Session) -> Result<u64, Failed> {
     let floor = floors(session).await?.raw;
+    if floor == NO_FLOOR {
+        // and no date the server could write
+        return Ok(0);
+    }
     session
         .execute(
             include_str!("../sql/verdicts_forget.postgres.sql"),
