@@ -5,6 +5,7 @@
 //!
 //! `synchronous=NORMAL`: killing Pingu loses nothing that was committed; a power cut may lose the last commits, never the file.
 
+mod advice;
 mod codec;
 mod days;
 mod figures;
@@ -30,6 +31,7 @@ use super::{
     Resolution, ResultQuery, Stale, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+use advice::{advice, locate};
 use write::Writer;
 
 /// Connections that read, and so queries that run at once.
@@ -335,46 +337,6 @@ fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreError> 
         }
         _ => locate(error, path),
     })
-}
-
-/// What keeps a database file from being opened, where the file system tells more than SQLite does.
-fn advice(path: &Path) -> Option<String> {
-    if path.is_dir() {
-        return Some("is a folder; DATABASE_URL needs a file in it, such as pingu.db".to_owned());
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        let folder = folder.display();
-        return Some(format!(
-            "the folder {folder} does not exist; create it, or change DATABASE_URL"
-        ));
-    }
-    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    let (what, whose) = match path.exists() {
-        // SQLite makes two files beside its own
-        true if writable(path) && writable(folder) => return None,
-        true if writable(folder) => ("the file", path),
-        _ if writable(folder) => return None,
-        _ => ("the folder", folder),
-    };
-    let whose = whose.display();
-    Some(format!(
-        "this user may not write to {what} {whose}; change its permissions, or DATABASE_URL"
-    ))
-}
-
-/// Puts the file's name before an error that concerns the file as a whole.
-fn locate(error: StoreError, path: &Path) -> StoreError {
-    let file = path.display();
-    match error {
-        StoreError::Unavailable(text) => StoreError::Unavailable(format!("{file}: {text}")),
-        StoreError::Unusable(text) => StoreError::Unusable(format!("{file}: {text}")),
-        StoreError::Fault(text) => StoreError::Fault(format!("{file}: {text}")),
-        StoreError::Conflict(_) => error,
-    }
 }
 
 /// Sorts SQLite's errors by what can be done about them.
