@@ -36,6 +36,15 @@ pub struct Metrics {
     /// The slot at which the oldest part of the spool begins; 0 while it is empty.
     pub spool_oldest: Gauge<f64, AtomicU64>,
     pub flush_failures: Counter,
+    /// Days of history that were dropped, by resolution.
+    pub days_dropped: Family<ResolutionLabel, Counter>,
+    /// Days that are older than they are to be kept, and stay because roll-ups are not made of them yet.
+    pub days_held: Family<ResolutionLabel, Gauge>,
+    /// When the oldest day begins that is kept; 0 where there is none.
+    pub history_oldest: Family<ResolutionLabel, Gauge>,
+    pub retention_failures: Counter,
+    /// When retention last left nothing behind.
+    pub retention_succeeded: Gauge<f64, AtomicU64>,
     /// Slots whose probe was never started.
     pub missed: Family<KindLabel, Counter>,
     /// Seconds from a slot to the start of its probe.
@@ -70,16 +79,19 @@ pub enum Dropped {
     SpoolFull,
     /// The spool's file no longer held it.
     SpoolLost,
+    /// It came when history of its day had been dropped.
+    TooOld,
     /// Pingu ended with neither database nor spool to take it.
     Shutdown,
 }
 
 impl Dropped {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::QueueFull,
         Self::MemoryFull,
         Self::SpoolFull,
         Self::SpoolLost,
+        Self::TooOld,
         Self::Shutdown,
     ];
 
@@ -89,9 +101,15 @@ impl Dropped {
             Self::MemoryFull => "memory_full",
             Self::SpoolFull => "spool_full",
             Self::SpoolLost => "spool_lost",
+            Self::TooOld => "too_old",
             Self::Shutdown => "shutdown",
         }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResolutionLabel {
+    resolution: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,6 +121,9 @@ pub struct KindLabel {
 pub struct ReloadLabel {
     result: &'static str,
 }
+
+/// As storage names them.
+const RESOLUTIONS: [&str; 3] = ["raw", "5m", "1h"];
 
 /// From 100 µs, where a loaded machine still is, to 10 s, where something is badly wrong.
 const LAG_SECONDS: [f64; 16] = [
@@ -116,11 +137,18 @@ impl Metrics {
         let mut metrics = Self::unregistered();
         let mut registry = Self::registry();
         metrics.register_results(&mut registry);
+        metrics.register_retention(&mut registry);
         metrics.register_rest(&mut registry);
         metrics.registry = registry;
         for reason in Dropped::ALL {
             // a reason that never occurred shows as zero
             metrics.dropped(reason, 0);
+        }
+        for resolution in RESOLUTIONS {
+            metrics.days_held(resolution, 0);
+            metrics.oldest(resolution, 0);
+            let label = ResolutionLabel { resolution };
+            drop(metrics.days_dropped.get_or_create(&label));
         }
         // a count of zero is a figure too: alerts need it before the first miss
         metrics.all_missed();
@@ -156,6 +184,11 @@ impl Metrics {
             spool_bytes: Gauge::default(),
             spool_oldest: Gauge::default(),
             flush_failures: Counter::default(),
+            days_dropped: Family::default(),
+            days_held: Family::default(),
+            history_oldest: Family::default(),
+            retention_failures: Counter::default(),
+            retention_succeeded: Gauge::default(),
             missed: Family::default(),
             lag: Histogram::new(LAG_SECONDS),
             panics: Counter::default(),
@@ -227,6 +260,37 @@ impl Metrics {
         );
     }
 
+    /// What becomes of history.
+    fn register_retention(&self, r: &mut Registry) {
+        r.register(
+            "retention_days_dropped",
+            "Days of history that were dropped for their age",
+            self.days_dropped.clone(),
+        );
+        r.register(
+            "retention_days_held",
+            "Days that are older than they are to be kept, and stay until their roll-ups are made",
+            self.days_held.clone(),
+        );
+        r.register_with_unit(
+            "history_oldest_timestamp",
+            "When the oldest day begins that is kept; 0 where there is none",
+            Unit::Seconds,
+            self.history_oldest.clone(),
+        );
+        r.register(
+            "retention_failures",
+            "Times that dropping history was put off: the database was away, or the table in use",
+            self.retention_failures.clone(),
+        );
+        r.register_with_unit(
+            "retention_success_timestamp",
+            "When retention last left nothing behind",
+            Unit::Seconds,
+            self.retention_succeeded.clone(),
+        );
+    }
+
     fn register_rest(&self, r: &mut Registry) {
         r.register(
             "slots_missed",
@@ -293,6 +357,22 @@ impl Metrics {
             self.dropped.get_or_create(&DroppedLabel { reason }).get()
         };
         Dropped::ALL.into_iter().map(counted).sum()
+    }
+
+    pub fn day_dropped(&self, resolution: &'static str) {
+        let label = ResolutionLabel { resolution };
+        self.days_dropped.get_or_create(&label).inc();
+    }
+
+    pub fn days_held(&self, resolution: &'static str, days: usize) {
+        let label = ResolutionLabel { resolution };
+        self.days_held.get_or_create(&label).set(days as i64);
+    }
+
+    /// `begins` in seconds since 1970.
+    pub fn oldest(&self, resolution: &'static str, begins: i64) {
+        let label = ResolutionLabel { resolution };
+        self.history_oldest.get_or_create(&label).set(begins);
     }
 
     pub fn missed(&self, kind: Kind, slots: u64) {

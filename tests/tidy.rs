@@ -171,6 +171,33 @@ fn no_file_is_more_than_one_thing() {
     assert_eq!(long, []);
 }
 
+/// Migrations that databases of users have gone through: file, bytes, FNV-1a of 64 bits
+/// (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>). What is to change goes into a new one.
+const LANDED: &[(&str, usize, u64)] = &[
+    ("0001_start.postgres.sql", 4220, 0x963d_f6c2_7df5_002b),
+    ("0001_start.spool.sql", 985, 0x44ba_42ee_5ff4_e94a),
+    ("0001_start.sqlite.sql", 3246, 0x819e_b9cd_e758_8e11),
+    ("0002_rollups.postgres.sql", 1905, 0x1522_0e3b_82f7_6d7e),
+    ("0002_rollups.sqlite.sql", 1464, 0x3eab_d261_90d0_39a7),
+];
+
+#[test]
+fn migrations_that_have_landed_stay_as_they_are() {
+    let hash = |bytes: &[u8]| {
+        let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix)
+    };
+    for (name, length, expected) in LANDED {
+        let path = root().join("src/storage/sql/migrations").join(name);
+        let bytes = fs::read(path).expect("a migration that has landed is never removed");
+        assert_eq!(
+            (bytes.len(), hash(&bytes)),
+            (*length, *expected),
+            "{name} is in databases of users as it was: write a new migration"
+        );
+    }
+}
+
 #[test]
 fn only_storage_speaks_sql() {
     let sql = |text: &str| {

@@ -16,6 +16,7 @@ use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::scheduler::{Dispatch, Scheduler};
 use crate::storage::recorder::{self, Pace, Recorder};
+use crate::storage::retention::{self, Keep};
 use crate::storage::spool::Place;
 use crate::storage::{Identities, StoreError, rollup};
 use crate::sync::Syncer;
@@ -31,6 +32,7 @@ pub struct Poller {
     deciding: JoinHandle<()>,
     recording: JoinHandle<()>,
     rolling: JoinHandle<()>,
+    retaining: JoinHandle<()>,
 }
 
 impl Poller {
@@ -91,6 +93,14 @@ impl Poller {
         let watch = config::watch(&settings.targets_path, &loaded, site.stop.clone());
         let following = tokio::spawn(syncer.follow(waiting, watch));
         let rolling = rollup::run(site.store(), move || clock.now(), site.stop.clone());
+        let keep = Keep {
+            raw: settings.retention_days,
+            five_minutes: settings.rollup_5m_retention_days,
+            hours: settings.rollup_1h_retention_days,
+        };
+        let counted = Arc::clone(&site.metrics);
+        let stop = site.stop.clone();
+        let retaining = retention::run(site.store(), counted, keep, move || clock.now(), stop);
         Ok(Self {
             scheduler,
             dispatch,
@@ -98,6 +108,7 @@ impl Poller {
             deciding,
             recording,
             rolling: tokio::spawn(site.once_reached(rolling)),
+            retaining: tokio::spawn(site.once_reached(retaining)),
         })
     }
 
@@ -122,7 +133,7 @@ impl Poller {
         self.following.abort();
         self.dispatch.finish().await;
         drop((self.dispatch, self.scheduler));
-        for part in [self.deciding, self.recording, self.rolling] {
+        for part in [self.deciding, self.recording, self.rolling, self.retaining] {
             told(part.await);
         }
     }

@@ -123,11 +123,45 @@ pub const SPOOL_MAX_BYTES: Setting = Setting {
     is_secret: false,
 };
 
+pub const RETENTION_DAYS: Setting = Setting {
+    name: "RETENTION_DAYS",
+    default: "30",
+    expected: "a whole number of days up to 36500, like 30, or 0 for ever",
+    help: &[
+        "For how many days every single result is kept; 0 is for ever. Days on which nothing was stored do not count.",
+        "Summaries and charts of longer ago come from roll-ups, which are kept longer.",
+    ],
+    is_secret: false,
+};
+
+pub const ROLLUP_5M_RETENTION_DAYS: Setting = Setting {
+    name: "ROLLUP_5M_RETENTION_DAYS",
+    default: "90",
+    expected: "a whole number of days up to 36500, like 90, or 0 for ever",
+    help: &[
+        "For how many days roll-ups of five minutes are kept; 0 is for ever. Never shorter than the results they are made of.",
+    ],
+    is_secret: false,
+};
+
+pub const ROLLUP_1H_RETENTION_DAYS: Setting = Setting {
+    name: "ROLLUP_1H_RETENTION_DAYS",
+    default: "0",
+    expected: "a whole number of days up to 36500, like 730, or 0 for ever",
+    help: &[
+        "For how many days roll-ups of an hour are kept; 0 is for ever. Never shorter than those of five minutes.",
+    ],
+    is_secret: false,
+};
+
 /// Every setting, in the order of `example.env`.
 pub const ALL: &[&Setting] = &[
     &DATABASE_URL,
     &SPOOL_PATH,
     &SPOOL_MAX_BYTES,
+    &RETENTION_DAYS,
+    &ROLLUP_5M_RETENTION_DAYS,
+    &ROLLUP_1H_RETENTION_DAYS,
     &TARGETS_PATH,
     &LISTEN,
     &API_TOKEN,

@@ -28,6 +28,10 @@ pub struct Settings {
     pub spool_path: PathBuf,
     /// 1 MiB to 1 TiB.
     pub spool_max_bytes: u64,
+    /// 0 to 36500; 0 is for ever, as for both that follow.
+    pub retention_days: u32,
+    pub rollup_5m_retention_days: u32,
+    pub rollup_1h_retention_days: u32,
     pub targets_path: PathBuf,
     pub listen: SocketAddr,
     /// What readers of the API have to show; nothing where anyone may read.
@@ -108,6 +112,9 @@ impl Settings {
         let spool_is_named = reader.values.contains_key(setting::SPOOL_PATH.name);
         let mut spool_path = reader.take(&setting::SPOOL_PATH, |text| Ok(PathBuf::from(text)));
         let spool_max_bytes = reader.take(&setting::SPOOL_MAX_BYTES, spool_max_bytes);
+        let retention_days = reader.take(&setting::RETENTION_DAYS, days);
+        let rollup_5m_retention_days = reader.take(&setting::ROLLUP_5M_RETENTION_DAYS, days);
+        let rollup_1h_retention_days = reader.take(&setting::ROLLUP_1H_RETENTION_DAYS, days);
         if let (Some(database), Some(location)) = (&database, &location) {
             if !spool_is_named {
                 spool_path = Some(spool_beside(database, location));
@@ -126,6 +133,9 @@ impl Settings {
                 database: database?,
                 spool_path: spool_path?,
                 spool_max_bytes: spool_max_bytes?,
+                retention_days: retention_days?,
+                rollup_5m_retention_days: rollup_5m_retention_days?,
+                rollup_1h_retention_days: rollup_1h_retention_days?,
                 targets_path: targets_path?,
                 listen: listen?,
                 api_token,
@@ -297,6 +307,10 @@ fn concurrency(text: &str) -> Result<usize, Option<&'static str>> {
         .ok_or(None)
 }
 
+fn days(text: &str) -> Result<u32, Option<&'static str>> {
+    text.parse().ok().filter(|days| *days <= 36_500).ok_or(None)
+}
+
 /// Where the spool is if nobody says: beside the database, one for each location.
 fn spool_beside(database: &DatabaseUrl, location: &str) -> PathBuf {
     let database = match database {
@@ -429,6 +443,7 @@ mod tests {
             ("HTTP_CONCURRENCY", "0"),
             ("SPOOL_PATH", " "),
             ("SPOOL_MAX_BYTES", "many"),
+            ("RETENTION_DAYS", "for ever"),
         ])
         .unwrap_err();
         insta::assert_snapshot!(error, @r"
@@ -451,7 +466,25 @@ mod tests {
             expected the path of a file, like pingu.spool.db
           SPOOL_MAX_BYTES cannot be `many`
             expected 1MiB to 1TiB, in bytes or with KiB, MiB, GiB or TiB, like 1GiB
+          RETENTION_DAYS cannot be `for ever`
+            expected a whole number of days up to 36500, like 30, or 0 for ever
         ");
+    }
+
+    #[test]
+    fn history_is_kept_for_whole_days_or_for_ever() {
+        let pairs = [
+            ("RETENTION_DAYS", "0"),
+            ("ROLLUP_5M_RETENTION_DAYS", "36500"),
+        ];
+        let settings = Settings::from_pairs(pairs).unwrap();
+        assert_eq!(settings.retention_days, 0);
+        assert_eq!(settings.rollup_5m_retention_days, 36_500);
+        assert_eq!(settings.rollup_1h_retention_days, 0);
+        for text in ["-1", "36501", "1.5", "30d", "never"] {
+            problem("RETENTION_DAYS", text);
+            problem("ROLLUP_1H_RETENTION_DAYS", text);
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use super::{
-    Change, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status, Store,
-    StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded, Resolution,
+    ResultQuery, Stale, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 
@@ -71,6 +71,22 @@ impl Store for Awaited {
 
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
         self.store()?.roll_up(stale, figures).await
+    }
+
+    async fn floors(&self) -> Result<Floors, StoreError> {
+        self.store()?.floors().await
+    }
+
+    async fn days(&self, resolution: Resolution) -> Result<Vec<Kept>, StoreError> {
+        self.store()?.days(resolution).await
+    }
+
+    async fn drop_day(&self, resolution: Resolution, day: Day) -> Result<Progress, StoreError> {
+        self.store()?.drop_day(resolution, day).await
+    }
+
+    async fn forget_verdicts(&self) -> Result<u64, StoreError> {
+        self.store()?.forget_verdicts().await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

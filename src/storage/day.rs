@@ -27,6 +27,15 @@ impl Day {
             .clamp(0, DAY_MICROS)
     }
 
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// So many days before; not beyond what can be counted.
+    pub const fn before(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(days as i64))
+    }
+
     pub const fn instant(self, offset: i64) -> Timestamp {
         Timestamp::from_micros(self.start().as_micros() + offset)
     }

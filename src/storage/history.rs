@@ -1,10 +1,13 @@
 //! Reads figures of any span from whatever holds them: hours where they are settled, five minutes where those are, results at the
 //! edges and where something changed since. What comes out is what the results alone would give.
+//!
+//! Where results are no longer kept, it is what their roll-ups give: a roll-up that cannot be cut belongs to the span that its bucket
+//! begins in. So spans that follow one another count each result once, and buckets of a series are never narrower than what is kept.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::{FiguresQuery, Resolution, Stale, Store, StoreError};
+use super::{Figures, FiguresQuery, Floors, Resolution, Stale, Store, StoreError};
 use crate::model::{Summary, TargetId, Timestamp};
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -16,6 +19,9 @@ const STEPS: [u64; 20] = [
     86_400, 172_800, 604_800,
 ];
 
+/// How often a span is read anew because a day of it was dropped meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// The figures of `since <= ts < until` by target: of one, or of all that have results.
 pub async fn summaries(
     store: &dyn Store,
@@ -23,19 +29,13 @@ pub async fn summaries(
     since: Timestamp,
     until: Timestamp,
 ) -> Result<HashMap<TargetId, Summary>, StoreError> {
+    let all = |_: &Floors| (Resolution::Hour, None);
+    let read = read(store, target, (since, until), all).await?;
     let mut sums: HashMap<TargetId, Summary> = HashMap::new();
-    for segment in segments(
-        since,
-        until,
-        Resolution::Hour,
-        &Unsettled::read(store).await?,
-    ) {
-        let query = segment.query(target, None);
-        for figures in store.figures(&query).await? {
-            sums.entry(figures.target)
-                .or_default()
-                .merge(&figures.summary);
-        }
+    for figures in read.figures {
+        sums.entry(figures.target)
+            .or_default()
+            .merge(&figures.summary);
     }
     Ok(sums)
 }
@@ -57,31 +57,81 @@ pub async fn series(
     until: Timestamp,
     points: usize,
 ) -> Result<Series, StoreError> {
-    let step = step(since, until, points);
-    let coarsest = match step {
-        step if step >= HOUR => Resolution::Hour,
-        step if step >= FIVE_MINUTES => Resolution::FiveMinutes,
-        _ => Resolution::Raw,
+    let how = |floors: &Floors| {
+        let step = step(since, until, points).max(floors.narrowest(since));
+        let coarsest = match step {
+            step if step >= HOUR => Resolution::Hour,
+            step if step >= FIVE_MINUTES => Resolution::FiveMinutes,
+            _ => Resolution::Raw,
+        };
+        (coarsest, Some(step))
     };
+    let read = read(store, Some(target), (since, until), how).await?;
     let mut buckets: HashMap<Timestamp, Summary> = HashMap::new();
-    let mut resolution = Resolution::Raw;
-    for segment in segments(since, until, coarsest, &Unsettled::read(store).await?) {
-        resolution = resolution.max(segment.resolution);
-        let query = segment.query(Some(target), Some(step));
-        for figures in store.figures(&query).await? {
-            buckets
-                .entry(figures.at)
-                .or_default()
-                .merge(&figures.summary);
-        }
+    for figures in read.figures {
+        buckets
+            .entry(figures.at)
+            .or_default()
+            .merge(&figures.summary);
     }
     let mut buckets: Vec<_> = buckets.into_iter().collect();
     buckets.sort_by_key(|(at, _)| *at);
     Ok(Series {
-        step,
-        resolution,
+        step: read.step.unwrap_or(FIVE_MINUTES),
+        resolution: read.resolution,
         buckets,
     })
+}
+
+/// What was read of a span.
+struct Read {
+    step: Option<Duration>,
+    /// The coarsest that was read.
+    resolution: Resolution,
+    figures: Vec<Figures>,
+}
+
+/// Reads a span from as few roll-ups as there are; `how` says how coarse they may be, and the width of the buckets.
+async fn read(
+    store: &dyn Store,
+    target: Option<TargetId>,
+    (since, until): (Timestamp, Timestamp),
+    how: impl Fn(&Floors) -> (Resolution, Option<Duration>) + Sync,
+) -> Result<Read, StoreError> {
+    let mut floors = store.floors().await?;
+    let mut attempt = 1;
+    loop {
+        let (coarsest, step) = how(&floors);
+        let mut read = Read {
+            step,
+            resolution: Resolution::Raw,
+            figures: Vec::new(),
+        };
+        let unsettled = Unsettled::read(store).await?;
+        for segment in segments((since, until), coarsest, &unsettled, &floors) {
+            read.resolution = read.resolution.max(segment.resolution);
+            read.figures
+                .extend(store.figures(&segment.query(target, step)).await?);
+        }
+        let since_then = store.floors().await?;
+        if since_then == floors || attempt == ATTEMPTS {
+            return Ok(read);
+        }
+        // part of it may have gone before it was read
+        floors = since_then;
+        attempt += 1;
+    }
+}
+
+impl Floors {
+    /// The width of the narrowest buckets that are kept of a span that begins here.
+    fn narrowest(&self, since: Timestamp) -> Duration {
+        match self.finest(since) {
+            Some(Resolution::Raw) => Duration::ZERO,
+            Some(Resolution::FiveMinutes) => FIVE_MINUTES,
+            Some(Resolution::Hour) | None => HOUR,
+        }
+    }
 }
 
 /// The narrowest step that needs no more than `points` buckets, the partial ones at both ends included.
@@ -151,12 +201,12 @@ impl Segment {
     }
 }
 
-/// Cuts a span into the fewest parts, each as coarse as `coarsest` and what is unsettled allow.
+/// Cuts a span into the fewest parts, each as coarse as `coarsest` and what is unsettled allow, and none finer than what is kept.
 fn segments(
-    since: Timestamp,
-    until: Timestamp,
+    (since, until): (Timestamp, Timestamp),
     coarsest: Resolution,
     unsettled: &Unsettled,
+    floors: &Floors,
 ) -> Vec<Segment> {
     let mut parts: Vec<Segment> = Vec::new();
     let mut add = |resolution, since, until| match parts.last_mut() {
@@ -167,8 +217,17 @@ fn segments(
             until,
         }),
     };
-    let mut at = since;
+    // nothing of longer ago is kept
+    let mut at = since.max(floors.hours.start());
     while at < until {
+        let finest = floors.finest(at).unwrap_or(Resolution::Hour);
+        if let Some(width) = finest.width()
+            && at.bucket(width) != at
+        {
+            // this bucket belongs to the span that it begins in
+            at = at.bucket(width).saturating_add(width);
+            continue;
+        }
         let (resolution, width) = [
             (Resolution::Hour, HOUR),
             (Resolution::FiveMinutes, FIVE_MINUTES),
@@ -180,13 +239,15 @@ fn segments(
                 _ => &unsettled.five_minutes,
             };
             let whole = at.bucket(width) == at && at.saturating_add(width) <= until;
-            resolution <= coarsest && whole && !unsettled.contains(&at)
+            let may = resolution <= coarsest && whole && !unsettled.contains(&at);
+            may || resolution == finest
         })
         .unwrap_or((Resolution::Raw, FIVE_MINUTES));
         let end = match (resolution, coarsest) {
             // nothing but results: no reason to cut
             (Resolution::Raw, Resolution::Raw) => until,
-            _ => at.bucket(width).saturating_add(width).min(until),
+            (Resolution::Raw, _) => at.bucket(width).saturating_add(width).min(until),
+            _ => at.saturating_add(width),
         };
         add(resolution, at, end);
         at = end;
@@ -198,6 +259,7 @@ fn segments(
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Day;
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -213,11 +275,20 @@ mod tests {
     }
 
     fn cut(since: i64, until: i64, stale: &[Stale]) -> Vec<(Resolution, i64, i64)> {
+        cut_above(since, until, stale, &Floors::default())
+    }
+
+    fn cut_above(
+        since: i64,
+        until: i64,
+        stale: &[Stale],
+        floors: &Floors,
+    ) -> Vec<(Resolution, i64, i64)> {
         segments(
-            at(since),
-            at(until),
+            (at(since), at(until)),
             Resolution::Hour,
             &Unsettled::of(stale),
+            floors,
         )
         .iter()
         .map(|it| {
@@ -256,6 +327,59 @@ mod tests {
                 (Raw, 3_900, 4_200),
                 (FiveMinutes, 4_200, 10_800),
             ]
+        );
+    }
+
+    /// Days since 1970.
+    fn floors(raw: i64, five_minutes: i64, hours: i64) -> Floors {
+        Floors {
+            raw: Day(raw),
+            five_minutes: Day(five_minutes),
+            hours: Day(hours),
+        }
+    }
+
+    #[test]
+    fn below_a_floor_whole_buckets_are_read_and_belong_to_where_they_begin() {
+        use Resolution::{FiveMinutes, Hour, Raw};
+        const DAY: i64 = 86_400;
+        for (since, until, expected) in [
+            // hours alone, then five minutes as well, then everything
+            (
+                DAY + 1_000,
+                3 * DAY + 100,
+                vec![(Hour, DAY + 3_600, 3 * DAY), (Raw, 3 * DAY, 3 * DAY + 100)],
+            ),
+            (
+                2 * DAY + 100,
+                2 * DAY + 4_000,
+                vec![(FiveMinutes, 2 * DAY + 300, 2 * DAY + 4_200)],
+            ),
+            (
+                DAY + 100,
+                DAY + 4_000,
+                vec![(Hour, DAY + 3_600, DAY + 7_200)],
+            ),
+            (DAY + 100, DAY + 200, vec![]),
+            (0, DAY, vec![]),
+            (100, DAY + 10, vec![(Hour, DAY, DAY + 3_600)]),
+        ] {
+            let parts = cut_above(since, until, &[], &floors(3, 2, 1));
+            assert_eq!(parts, expected, "{since}..{until}");
+        }
+    }
+
+    #[test]
+    fn below_a_floor_a_stale_bucket_is_better_than_none() {
+        use Resolution::{FiveMinutes, Hour};
+        let stale = [stale(Hour, 86_400), stale(Hour, 2 * 86_400)];
+        assert_eq!(
+            cut_above(86_400, 86_400 + 3_600, &stale, &floors(9, 2, 1)),
+            [(Hour, 86_400, 90_000)]
+        );
+        assert_eq!(
+            cut_above(2 * 86_400, 2 * 86_400 + 3_600, &stale, &floors(9, 2, 1)),
+            [(FiveMinutes, 172_800, 176_400)]
         );
     }
 
@@ -302,6 +426,40 @@ mod tests {
                 }
             }
             prop_assert_eq!(end, since + length);
+        }
+
+        #[test]
+        fn spans_that_follow_one_another_read_everything_once(
+            mut cuts in prop::collection::vec(0_i64..500_000, 2..6),
+            mut days in prop::collection::vec(0_i64..6, 3),
+            stale_hours in prop::collection::vec(0_i64..140, 0..10),
+        ) {
+            cuts.sort_unstable();
+            days.sort_unstable();
+            let floors = floors(days[2], days[1], days[0]);
+            let stale: Vec<_> = stale_hours.into_iter().map(|hour| stale(Resolution::Hour, hour * 3_600)).collect();
+            // what is read of each second, whichever way the span is cut
+            let mut seen: Option<i64> = None;
+            for pair in cuts.windows(2) {
+                for (resolution, from, to) in cut_above(pair[0], pair[1], &stale, &floors) {
+                    prop_assert!(to > from);
+                    prop_assert!(seen.is_none_or(|end| from >= end), "twice: {from}");
+                    let width = resolution.width().map_or(1, |width| width.as_secs() as i64);
+                    prop_assert!(from % width == 0 && to % width == 0, "{resolution:?} {from}..{to}");
+                    prop_assert!(floors.of(resolution) <= Day::of(at(from)), "{resolution:?} {from} is gone");
+                    // a gap is at most what begins before the first span, or is kept by nobody
+                    if let Some(end) = seen {
+                        prop_assert!(from == end, "left out: {end}..{from}");
+                    } else {
+                        let first = cuts[0].max(days[0] * 86_400);
+                        prop_assert!(from - first < 3_600, "left out: {first}..{from}");
+                    }
+                    seen = Some(to);
+                }
+            }
+            if let Some(end) = seen {
+                prop_assert!(end >= cuts[cuts.len() - 1]);
+            }
         }
 
         #[test]

@@ -6,11 +6,13 @@
 mod awaited;
 mod day;
 mod figures;
+mod floor;
 pub mod history;
 mod identity;
 mod plan;
 pub mod postgres;
 pub mod recorder;
+pub mod retention;
 pub mod rollup;
 mod row;
 pub mod spool;
@@ -26,6 +28,8 @@ use async_trait::async_trait;
 use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetId, Timestamp};
 
 pub use awaited::Awaited;
+pub use day::Day;
+pub use floor::{Floors, Kept, NO_FLOOR, Progress, Removed};
 pub use identity::Identities;
 pub use plan::{Change, Existing, SyncPlan};
 
@@ -51,7 +55,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The target with this id, the file's own id or, failing both, this name. A name that the file uses wins over a past one.
     async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError>;
 
-    /// Stores a batch in one transaction, all or nothing. A slot that is stored already stays as it is.
+    /// Stores a batch in one transaction, all or nothing. A slot that is stored already stays as it is; one of a day below the floor
+    /// of results is not stored.
     async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError>;
 
     /// Results, newest first.
@@ -66,8 +71,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The buckets whose roll-ups do not agree with what they are made of, the oldest first of each resolution.
     async fn stale(&self) -> Result<Vec<Stale>, StoreError>;
 
-    /// Writes the roll-ups of a bucket, and calls it settled unless it was marked again since `stale` was read.
+    /// Writes the roll-ups of a bucket, and calls it settled unless it was marked again since `stale` was read. Where what they are
+    /// made of is no longer kept, nothing is written: the roll-ups know more than is left.
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError>;
+
+    /// From which days on history is kept.
+    async fn floors(&self) -> Result<Floors, StoreError>;
+
+    /// The days that something is kept of at this resolution, the oldest first; what is below the floor waits to be deleted.
+    async fn days(&self, resolution: Resolution) -> Result<Vec<Kept>, StoreError>;
+
+    /// Raises the floor above a day, if all that lies below is in the roll-ups made of it, then deletes a piece of the day that
+    /// holds up nobody for long. To be called again until nothing is left.
+    async fn drop_day(&self, resolution: Resolution, day: Day) -> Result<Progress, StoreError>;
+
+    /// Deletes some of what results said alike and none that is kept says any more. Gives how many; none when there are no more.
+    async fn forget_verdicts(&self) -> Result<u64, StoreError>;
 
     /// What `/health` reports. Cheap, and proof that the database answers.
     async fn stats(&self) -> Result<Stats, StoreError>;
@@ -94,7 +113,7 @@ pub struct ResultQuery {
     pub limit: usize,
 }
 
-/// What became of a batch: the three add up to its size.
+/// What became of a batch: the four add up to its size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recorded {
     pub stored: u64,
@@ -102,6 +121,8 @@ pub struct Recorded {
     pub duplicate: u64,
     /// It cannot be stored: no such target in this database, or a value that it does not take.
     pub quarantined: u64,
+    /// Its day is below the floor of results: what was kept of it has been dropped.
+    pub too_old: u64,
 }
 
 impl std::ops::AddAssign for Recorded {
@@ -109,6 +130,7 @@ impl std::ops::AddAssign for Recorded {
         self.stored += other.stored;
         self.duplicate += other.duplicate;
         self.quarantined += other.quarantined;
+        self.too_old += other.too_old;
     }
 }
 
@@ -162,6 +184,18 @@ pub struct Stale {
 }
 
 impl Resolution {
+    /// The finest first.
+    pub const ALL: [Self; 3] = [Self::Raw, Self::FiveMinutes, Self::Hour];
+
+    /// What a roll-up of this resolution is made of.
+    pub const fn parts(self) -> Option<Self> {
+        match self {
+            Self::Raw => None,
+            Self::FiveMinutes => Some(Self::Raw),
+            Self::Hour => Some(Self::FiveMinutes),
+        }
+    }
+
     /// The width of a bucket; a raw result has none.
     pub const fn width(self) -> Option<Duration> {
         match self {

@@ -75,14 +75,11 @@ fn parts_are_settled(stale: &Stale, all: &[Stale]) -> bool {
 }
 
 async fn roll_up(store: &dyn Store, stale: Stale) -> Result<(), StoreError> {
-    let Some(width) = stale.resolution.width() else {
+    let (Some(width), Some(parts)) = (stale.resolution.width(), stale.resolution.parts()) else {
         return Ok(());
     };
     let query = FiguresQuery {
-        resolution: match stale.resolution {
-            Resolution::Hour => Resolution::FiveMinutes,
-            _ => Resolution::Raw,
-        },
+        resolution: parts,
         target: None,
         since: stale.bucket,
         until: stale.bucket.saturating_add(width),

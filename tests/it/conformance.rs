@@ -12,7 +12,8 @@ use pingu::model::{
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
 use pingu::storage::{
-    Change, FiguresQuery, Recorded, Resolution, ResultQuery, Stale, Status, Store, history, rollup,
+    Change, Day, FiguresQuery, Progress, Recorded, Resolution, ResultQuery, Stale, Status, Store,
+    history, rollup,
 };
 use proptest::prelude::*;
 
@@ -625,14 +626,36 @@ async fn figures_are_those_of_the_results(
                 .unwrap();
         }
     }
+    agrees(&store, &ids, &kept, span, Duration::from_micros(1)).await;
+    rollup::settle(store.as_ref(), at(10.0 * DAY))
+        .await
+        .unwrap();
+    for (resolution, next) in [
+        (Resolution::Raw, Resolution::FiveMinutes),
+        (Resolution::FiveMinutes, Resolution::Hour),
+    ] {
+        assert!(drop_day(&store, resolution, day(0)).await);
+        agrees(&store, &ids, &kept, span, next.width().unwrap()).await;
+    }
+}
+
+/// Whether the figures of a span are those of what is kept; what is left of it has buckets of this width, each of which counts where
+/// it begins.
+async fn agrees(
+    store: &Backend,
+    ids: &[TargetId],
+    kept: &BTreeMap<(TargetId, Timestamp), (Outcome, u64)>,
+    span: (u32, u32),
+    width: Duration,
+) {
     let (since, until) = (at(span.0.min(span.1).into()), at(span.0.max(span.1).into()));
     let summaries = history::summaries(store.as_ref(), None, since, until)
         .await
         .unwrap();
     for id in ids {
-        let rows = kept
-            .iter()
-            .filter(|((target, slot), _)| *target == id && (since..until).contains(slot));
+        let rows = kept.iter().filter(|((target, slot), _)| {
+            target == id && (since..until).contains(&slot.bucket(width))
+        });
         let rows: Vec<_> = rows.map(|(_, row)| *row).collect();
         let mut latencies: Vec<_> = rows
             .iter()
@@ -640,7 +663,7 @@ async fn figures_are_those_of_the_results(
             .map(|row| row.1)
             .collect();
         latencies.sort_unstable();
-        let found = summaries.get(&id).cloned().unwrap_or_default();
+        let found = summaries.get(id).cloned().unwrap_or_default();
         assert_eq!(
             (found.total, found.up),
             (rows.len() as u64, latencies.len() as u64)
@@ -663,6 +686,211 @@ async fn figures_are_those_of_the_results(
             );
         }
     }
+}
+
+fn day(offset: i64) -> Day {
+    Day(Day::of(at(0.0)).0 + offset)
+}
+
+/// All of a day; whether it could go.
+async fn drop_day(store: &Backend, resolution: Resolution, day: Day) -> bool {
+    loop {
+        match store.drop_day(resolution, day).await.unwrap() {
+            Progress::Gone(_) => return true,
+            Progress::Partly(_) => {}
+            Progress::Held => return false,
+        }
+    }
+}
+
+async fn days(store: &Backend, resolution: Resolution) -> Vec<Day> {
+    let days = store.days(resolution).await.unwrap();
+    let filled = days.iter().filter(|kept| !kept.is_empty);
+    filled.map(|kept| kept.day).collect()
+}
+
+const DAY: f64 = 86_400.0;
+
+async fn a_day_goes_once_its_roll_ups_are_made_and_nothing_comes_back(store: Backend) {
+    use Resolution::Raw;
+    let ids = sync(&store, &[icmp("a"), icmp("gone")]).await;
+    record(
+        &store,
+        vec![
+            up(ids[0], at(10.0), 500),
+            failed(ids[1], at(20.0), Outcome::Down),
+            up(ids[0], at(2.0 * DAY), 700),
+        ],
+    )
+    .await;
+    assert!(!drop_day(&store, Raw, day(0)).await, "it is in no roll-up");
+    assert_eq!(store.results(&query(None, 9)).await.unwrap().len(), 3);
+    assert_eq!(
+        store.floors().await.unwrap(),
+        pingu::storage::Floors::default()
+    );
+
+    rollup::settle(store.as_ref(), at(3.0 * DAY)).await.unwrap();
+    assert_eq!(days(&store, Raw).await, [day(0), day(2)]);
+    let before = summaries(&store, None, 0.0, 3.0 * DAY).await;
+    assert!(drop_day(&store, Raw, day(0)).await);
+    assert_eq!(
+        store.drop_day(Raw, day(0)).await.unwrap(),
+        Progress::Gone(None)
+    );
+    assert_eq!(days(&store, Raw).await, [day(2)]);
+    assert_eq!(store.floors().await.unwrap().raw, day(1));
+    assert_eq!(store.results(&query(None, 9)).await.unwrap().len(), 1);
+    assert_eq!(store.results(&query(Some(ids[1]), 9)).await.unwrap(), []);
+    let latest = store.latest_by_target().await.unwrap();
+    assert_eq!(latest.len(), 2, "the newest result of each stays");
+    assert_eq!(
+        latest[1].stored.result,
+        failed(ids[1], at(20.0), Outcome::Down)
+    );
+    assert_eq!(summaries(&store, None, 0.0, 3.0 * DAY).await, before);
+
+    // a spool that was found late, together with something to keep
+    let late = vec![
+        up(ids[0], at(30.0), 1),
+        up(ids[0], at(10.0), 1),
+        up(ids[0], at(DAY), 1),
+        up(TargetId(uuid::Uuid::from_u128(7)), at(1.0), 1),
+    ];
+    let recorded = record(&store, late).await;
+    assert_eq!(
+        (recorded.too_old, recorded.stored, recorded.quarantined),
+        (2, 1, 1)
+    );
+    let stale = store.stale().await.unwrap();
+    assert_eq!(stale.len(), 1, "nothing of the day that is gone: {stale:?}");
+    rollup::settle(store.as_ref(), at(3.0 * DAY)).await.unwrap();
+    assert_eq!(days(&store, Raw).await, [day(1), day(2)]);
+    assert_eq!(summaries(&store, None, 0.0, DAY).await[&ids[0]].total, 1);
+}
+
+async fn a_roll_up_is_never_made_of_less_than_it_knows(store: Backend) {
+    let ids = sync(&store, &[icmp("a")]).await;
+    record(
+        &store,
+        vec![up(ids[0], at(10.0), 500), up(ids[0], at(20.0), 700)],
+    )
+    .await;
+    let mut seen = store.stale().await.unwrap()[0];
+    rollup::settle(store.as_ref(), at(DAY)).await.unwrap();
+    let query = |resolution| FiguresQuery {
+        resolution,
+        target: None,
+        since: at(0.0),
+        until: at(3_600.0),
+        step: None,
+    };
+    let mut figures = store
+        .figures(&query(Resolution::FiveMinutes))
+        .await
+        .unwrap();
+    for (resolution, parts) in [
+        (Resolution::FiveMinutes, Resolution::Raw),
+        (Resolution::Hour, Resolution::FiveMinutes),
+    ] {
+        assert!(drop_day(&store, parts, day(0)).await);
+        // another process, which read what was left while the day went
+        figures[0].summary.total = 1;
+        seen.resolution = resolution;
+        store.roll_up(seen, figures.clone()).await.unwrap();
+        assert_eq!(store.stale().await.unwrap(), []);
+        let kept = store.figures(&query(resolution)).await.unwrap();
+        assert_eq!((kept.len(), kept[0].summary.total), (1, 2));
+    }
+}
+
+async fn roll_ups_outlast_what_they_are_made_of(store: Backend) {
+    use Resolution::{FiveMinutes, Hour, Raw};
+    let ids = sync(&store, &[icmp("a")]).await;
+    let slots = [10.0, 4_000.0, DAY + 10.0, 2.0 * DAY + 10.0];
+    record(&store, slots.map(|s| up(ids[0], at(s), 1_000)).to_vec()).await;
+    rollup::settle(store.as_ref(), at(3.0 * DAY)).await.unwrap();
+    for resolution in [Hour, FiveMinutes] {
+        assert_eq!(days(&store, resolution).await, [day(0), day(1), day(2)]);
+        assert!(
+            !drop_day(&store, resolution, day(0)).await,
+            "{resolution:?}"
+        );
+    }
+    assert!(drop_day(&store, Raw, day(1)).await, "two days at once");
+    assert!(
+        drop_day(&store, Raw, day(0)).await,
+        "what is below goes too"
+    );
+    let read = async |since: f64, until: f64| {
+        history::series(store.as_ref(), ids[0], at(since), at(until), 1000)
+            .await
+            .unwrap()
+    };
+    let fine = read(0.0, 7_200.0).await;
+    assert_eq!(
+        fine.step,
+        Duration::from_secs(300),
+        "no narrower than what is kept"
+    );
+    assert_eq!(fine.resolution, FiveMinutes);
+    let starts: Vec<_> = fine.buckets.iter().map(|(at, _)| *at).collect();
+    assert_eq!(starts, [at(0.0), at(3_900.0)]);
+    assert_eq!(read(2.0 * DAY, 2.0 * DAY + 60.0).await.resolution, Raw);
+
+    assert!(drop_day(&store, FiveMinutes, day(0)).await);
+    assert_eq!(days(&store, FiveMinutes).await, [day(1), day(2)]);
+    let coarse = read(0.0, 7_200.0).await;
+    assert_eq!(
+        (coarse.step, coarse.resolution),
+        (Duration::from_secs(3_600), Hour)
+    );
+    assert_eq!(coarse.buckets.len(), 2);
+    // what cannot be cut belongs to the span that it begins in
+    for (since, until, total) in [(0.0, 5.0, 1), (5.0, 3_600.0, 0), (5.0, 3_700.0, 1)] {
+        let sums = summaries(&store, None, since, until).await;
+        let found = sums.get(&ids[0]).map_or(0, |sum| sum.total);
+        assert_eq!(found, total, "{since}..{until}");
+    }
+    assert_eq!(
+        summaries(&store, None, 0.0, 3.0 * DAY).await[&ids[0]].total,
+        4
+    );
+
+    assert!(drop_day(&store, Hour, day(0)).await);
+    assert_eq!(days(&store, Hour).await, [day(1), day(2)]);
+    assert_eq!(
+        summaries(&store, None, 0.0, 3.0 * DAY).await[&ids[0]].total,
+        2
+    );
+    assert_eq!(read(0.0, 7_200.0).await.buckets, []);
+}
+
+async fn what_no_result_says_any_more_is_forgotten(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    let saying = |id, second: f64, text: &str| {
+        let down = Observation::down(Reason::Dns, text, Measurement::default());
+        ProbeResult::new(id, at(second), Duration::ZERO, Duration::from_secs(1), down)
+    };
+    let (old, newest) = (saying(ids[0], 10.0, "old"), saying(ids[1], 20.0, "newest"));
+    let kept = saying(ids[0], 2.0 * DAY, "kept");
+    record(&store, vec![old, newest.clone(), kept.clone()]).await;
+    rollup::settle(store.as_ref(), at(3.0 * DAY)).await.unwrap();
+    assert_eq!(store.forget_verdicts().await.unwrap(), 0, "all are in use");
+    assert!(drop_day(&store, Resolution::Raw, day(1)).await);
+    assert_eq!(store.forget_verdicts().await.unwrap(), 1);
+    assert_eq!(store.forget_verdicts().await.unwrap(), 0);
+    let latest = store.latest_by_target().await.unwrap();
+    assert_eq!(latest[1].stored.result, newest);
+
+    // the writer remembers a number that may be another's by now
+    let other = saying(ids[0], 2.0 * DAY + 1.0, "other");
+    record(&store, vec![other.clone()]).await;
+    let again = saying(ids[0], 2.0 * DAY + 2.0, "old");
+    record(&store, vec![again.clone()]).await;
+    let results = store.results(&query(Some(ids[0]), 9)).await.unwrap();
+    let results: Vec<_> = results.into_iter().map(|it| it.result).collect();
+    assert_eq!(results, [again, other, kept]);
 }
 
 async fn the_state_of_the_whole_is_told(store: Backend) {
@@ -796,6 +1024,10 @@ macro_rules! backend {
                 roll_ups_hold_what_their_results_say,
                 a_mark_that_comes_while_rolling_up_is_not_lost,
                 a_series_has_aligned_buckets_and_nulls_nothing,
+                a_day_goes_once_its_roll_ups_are_made_and_nothing_comes_back,
+                a_roll_up_is_never_made_of_less_than_it_knows,
+                roll_ups_outlast_what_they_are_made_of,
+                what_no_result_says_any_more_is_forgotten,
                 the_state_of_the_whole_is_told,
                 a_closed_store_says_so,
             ]

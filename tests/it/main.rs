@@ -16,6 +16,7 @@ mod packaging;
 mod pingu;
 mod postgres;
 mod resolve;
+mod retention;
 mod service;
 mod siege;
 mod spool;

@@ -14,8 +14,8 @@ use pingu::model::{
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
-    Change, Figures, FiguresQuery, Latest, Recorded, ResultQuery, Stale, Stats, Status, Store,
-    StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded, Resolution,
+    ResultQuery, Stale, Stats, Status, Store, StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -186,6 +186,22 @@ impl Store for Fake {
 
     async fn roll_up(&self, _: Stale, _: Vec<Figures>) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn floors(&self) -> Result<Floors, StoreError> {
+        Ok(Floors::default())
+    }
+
+    async fn days(&self, _: Resolution) -> Result<Vec<Kept>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn drop_day(&self, _: Resolution, _: Day) -> Result<Progress, StoreError> {
+        Ok(Progress::Gone(None))
+    }
+
+    async fn forget_verdicts(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp as Instant};
+use tokio_postgres::types::Type;
 
 use super::super::day::Day;
+use super::super::{Kept, Removed};
 use super::codec::column;
 use super::error::Failed;
 use super::session::Session;
@@ -43,8 +45,18 @@ impl Table {
         Date::strptime(DATE, date).ok().map(day_of)
     }
 
+    /// The column that says when.
+    const fn time(self) -> &'static str {
+        match self {
+            Self::Results => "ts",
+            Self::Minutes => "bucket",
+        }
+    }
+
     fn sql(self, statement: &str) -> String {
-        statement.replace("{table}", self.name())
+        statement
+            .replace("{table}", self.name())
+            .replace("{time}", self.time())
     }
 }
 
@@ -109,6 +121,46 @@ pub async fn ensure(
     session.commit().await?;
     *known = days;
     Ok(())
+}
+
+/// The days that have a partition, and whether it holds anything.
+pub async fn fill(session: &mut Session, table: Table) -> Result<Vec<Kept>, Failed> {
+    let days = load(session, table).await?;
+    let days: Vec<i32> = days.iter().map(|day| day.0 as i32).collect();
+    let sql = table.sql(include_str!("../sql/partition_fill.postgres.sql"));
+    let rows = session.query(&sql, &[(&days, Type::INT4_ARRAY)]).await?;
+    let kept = |row| {
+        Ok(Kept {
+            day: Day(column::<i32>(row, 0)?.into()),
+            is_empty: !column::<bool>(row, 1)?,
+        })
+    };
+    rows.iter().map(kept).collect()
+}
+
+/// Drops the partition of a day; says nothing of it if there was none.
+pub async fn drop(
+    session: &mut Session,
+    table: Table,
+    day: Day,
+) -> Result<Option<Removed>, Failed> {
+    // nobody makes it anew, or drops it too, at this moment
+    session
+        .query(include_str!("../sql/partition_lock.postgres.sql"), &[])
+        .await?;
+    let size = include_str!("../sql/partition_size.postgres.sql");
+    let rows = session.query(&sql(table, day, size), &[]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let count = |index| column::<i64>(row, index).map(i64::unsigned_abs);
+    let removed = Removed {
+        rows: count(0)?,
+        bytes: count(1)?,
+    };
+    let statement = include_str!("../sql/partition_drop.postgres.sql");
+    session.batch(&sql(table, day, statement)).await?;
+    Ok(Some(removed))
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ impl Failed {
             SqlState::CHECK_VIOLATION,
             SqlState::FOREIGN_KEY_VIOLATION,
             SqlState::UNIQUE_VIOLATION,
+            // what batch_append.postgres.sql says of a floor that has risen
+            SqlState::DIVISION_BY_ZERO,
         ]
         .iter()
         .any(|code| error.code() == Some(code))
@@ -124,6 +126,7 @@ fn of_server(error: &DbError) -> StoreError {
         "53300" => unavailable("the server takes no more connections"),
         "25006" => unavailable("the server is read-only"),
         "57014" => unavailable("took too long"),
+        "55P03" => unavailable("others are using the table"),
         "28000" | "28P01" => unusable("check user, password and sslmode in DATABASE_URL"),
         "3D000" => unusable("create it with createdb, or name another in DATABASE_URL"),
         "42501" => unusable("the user has to own the database, or its schema"),

@@ -13,6 +13,7 @@ use super::super::{Figures, FiguresQuery, Resolution, Stale};
 use super::codec::{Instant, column, instant};
 use super::days::{self, Table};
 use super::error::Failed;
+use super::retention;
 use super::session::{Parameter, Session};
 use crate::model::{Latencies, Sample, Summary, TargetId, Timestamp};
 
@@ -99,16 +100,44 @@ pub async fn stale(session: &mut Session) -> Result<Vec<Stale>, Failed> {
     rows.iter().map(read).collect()
 }
 
-/// Writes the roll-ups of a bucket within the session's transaction.
+/// Writes the roll-ups of a bucket within the session's transaction, if what they are made of is kept.
 pub async fn write(session: &mut Session, stale: Stale, figures: &[Figures]) -> Result<(), Failed> {
+    // looked at after the figures were read: what is left of their parts is less than the roll-ups know
+    let floors = retention::floors(session).await?;
+    if floors.has_parts(stale.resolution, stale.bucket) {
+        write_all(session, stale, figures).await?;
+    }
     let width = stale.resolution.width().unwrap_or_default().as_secs() as i32;
+    session
+        .execute(
+            include_str!("../sql/stale_clear.postgres.sql"),
+            &[
+                (&width, Type::INT4),
+                (&Instant(stale.bucket), Type::TIMESTAMPTZ),
+                (&stale.marks, Type::INT8),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn write_all(session: &mut Session, stale: Stale, figures: &[Figures]) -> Result<(), Failed> {
     let bucket = Instant(stale.bucket);
+    let day = Day::of(stale.bucket);
     let sql = match stale.resolution {
         Resolution::Raw => return Ok(()),
-        Resolution::Hour => include_str!("../sql/hours_write.postgres.sql"),
+        Resolution::Hour => {
+            session
+                .execute(
+                    include_str!("../sql/hour_day_insert.postgres.sql"),
+                    &[(&(day.0 as i32), Type::INT4)],
+                )
+                .await?;
+            include_str!("../sql/hours_write.postgres.sql")
+        }
         Resolution::FiveMinutes => {
-            let day = BTreeSet::from([Day::of(stale.bucket)]);
-            days::ensure(session, Table::Minutes, &mut BTreeSet::new(), &day).await?;
+            let days = BTreeSet::from([day]);
+            days::ensure(session, Table::Minutes, &mut BTreeSet::new(), &days).await?;
             mark(session, Resolution::Hour, stale.bucket).await?;
             include_str!("../sql/minutes_write.postgres.sql")
         }
@@ -137,16 +166,6 @@ pub async fn write(session: &mut Session, stale: Stale, figures: &[Figures]) -> 
     parameters.extend(columns.iter().map(|list| (list as _, Type::INT8_ARRAY)));
     parameters.push((&bytes, Type::BYTEA_ARRAY));
     session.execute(sql, &parameters).await?;
-    session
-        .execute(
-            include_str!("../sql/stale_clear.postgres.sql"),
-            &[
-                (&width, Type::INT4),
-                (&bucket, Type::TIMESTAMPTZ),
-                (&stale.marks, Type::INT8),
-            ],
-        )
-        .await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod days;
 mod error;
 mod figures;
 mod read;
+mod retention;
 mod schema;
 mod server;
 mod session;
@@ -25,8 +26,8 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Access, Change, Existing, Figures, FiguresQuery, Latest, Migrated, Recorded, ResultQuery,
-    Stale, Stats, Status, Store, StoreError,
+    Access, Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Progress,
+    Recorded, Resolution, ResultQuery, Stale, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use error::{Failed, locate};
@@ -36,8 +37,8 @@ use write::Writer;
 
 /// Connections that read, and so queries that run at once.
 const READERS: usize = 4;
-/// One for batches, one for syncs, one for roll-ups.
-const WRITERS: usize = 3;
+/// One each for batches, syncs, roll-ups and retention.
+const WRITERS: usize = 4;
 /// A query is given up by the server after five seconds; this is for a server that says nothing any more.
 const READ_DEADLINE: Duration = Duration::from_secs(8);
 /// How long to wait for another process that migrates.
@@ -83,6 +84,20 @@ impl PostgresStore {
         query: impl AsyncFnOnce(&mut Session) -> Result<T, Failed>,
     ) -> Result<T, StoreError> {
         read(&self.reading, query).await
+    }
+
+    /// Runs work of the house, beside the batches.
+    async fn change<T>(
+        &self,
+        what: &str,
+        work: impl AsyncFnOnce(Session) -> Result<T, Failed>,
+    ) -> Result<T, StoreError> {
+        let work = async { work(self.writing.open(Purpose::Write).await?).await };
+        let late = |_| StoreError::Unavailable(format!("{what} took too long"));
+        let done: Result<T, Failed> = tokio::time::timeout(READ_DEADLINE, work)
+            .await
+            .map_err(late)?;
+        Ok(done?)
     }
 }
 
@@ -164,16 +179,36 @@ impl Store for PostgresStore {
     }
 
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {
-        let work = async {
-            let mut session = self.writing.open(Purpose::Write).await?;
+        self.change("rolling up", async |mut session| {
             figures::write(&mut session, stale, &figures).await?;
             session.finish().await
-        };
-        let late = |_| StoreError::Unavailable("rolling up took too long".to_owned());
-        let written: Result<(), Failed> = tokio::time::timeout(READ_DEADLINE, work)
+        })
+        .await
+    }
+
+    async fn floors(&self) -> Result<Floors, StoreError> {
+        self.read(retention::floors).await
+    }
+
+    async fn days(&self, resolution: Resolution) -> Result<Vec<Kept>, StoreError> {
+        self.read(async |session| retention::days(session, resolution).await)
             .await
-            .map_err(late)?;
-        Ok(written?)
+    }
+
+    async fn drop_day(&self, resolution: Resolution, day: Day) -> Result<Progress, StoreError> {
+        self.change("dropping a day", async |session| {
+            retention::drop_day(session, resolution, day).await
+        })
+        .await
+    }
+
+    async fn forget_verdicts(&self) -> Result<u64, StoreError> {
+        self.change("forgetting verdicts", async |mut session| {
+            let forgotten = retention::forget_verdicts(&mut session).await?;
+            session.finish().await?;
+            Ok(forgotten)
+        })
+        .await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

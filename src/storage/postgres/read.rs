@@ -11,6 +11,7 @@ use super::super::{Latest, ResultQuery, Stats};
 use super::codec::{Instant, column, instant, owner, stored_result};
 use super::days::{self, Table};
 use super::error::Failed;
+use super::retention;
 use super::schema;
 use super::session::Session;
 use crate::model::{StoredResult, TargetId, Timestamp};
@@ -29,10 +30,10 @@ pub async fn results(
     query: &ResultQuery,
 ) -> Result<Vec<StoredResult>, Failed> {
     let mut series = series(session, query).await?;
-    let (Some(first), Some(oldest)) = (
-        series.first(),
-        days::load(session, Table::Results).await?.pop_first(),
-    ) else {
+    // what is below the floor waits to be dropped
+    let floor = retention::floors(session).await?.raw;
+    let days = days::load(session, Table::Results).await?;
+    let (Some(first), Some(&oldest)) = (series.first(), days.range(floor..).next()) else {
         return Ok(Vec::new());
     };
     let mut newest = first.newest.saturating_add(Duration::from_micros(1));

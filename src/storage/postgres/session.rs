@@ -138,6 +138,11 @@ impl Session {
         Ok(self.client().batch_execute(sql).await?)
     }
 
+    /// Lets nothing in the next transaction wait for a lock longer than half a second: others would wait behind it.
+    pub async fn give_way(&mut self) -> Result<(), Failed> {
+        self.batch("SET LOCAL lock_timeout = 500").await
+    }
+
     async fn begin(&mut self) -> Result<(), Failed> {
         if !self.begun {
             self.client().batch_execute(self.purpose.begin()).await?;

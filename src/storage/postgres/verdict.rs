@@ -15,6 +15,9 @@ use super::error::Failed;
 use super::session::Session;
 use crate::model::ProbeResult;
 
+/// How often a verdict may be forgotten between being found and being noted: it takes a prune each time.
+const ATTEMPTS: usize = 3;
+
 #[derive(Debug, Default)]
 pub struct Verdicts {
     cache: Cache,
@@ -49,7 +52,8 @@ impl Verdicts {
                 pending.push(Pending {
                     content: content.clone(),
                     day,
-                    key: cached.map(|entry| entry.key as i32),
+                    // one that is known, but not noted for this day, may have been forgotten since
+                    key: None,
                 });
                 pending.len() - 1
             });
@@ -77,14 +81,29 @@ fn key(verdict: &Pending) -> Result<i32, StoreError> {
     verdict.key.ok_or_else(missing)
 }
 
-/// Finds the keys, makes those that are missing, notes the days.
+/// Finds the keys, makes those that are missing, notes the days. One that retention forgets in between is made anew: what is found
+/// after its day was noted cannot be forgotten any more.
 async fn settle(session: &mut Session, pending: &mut [Pending]) -> Result<(), Failed> {
     find(session, pending).await?;
-    if pending.iter().any(|verdict| verdict.key.is_none()) {
-        insert(session, pending).await?;
-        // those of others are visible once they are committed, which the insertion waited for
+    for _ in 0..ATTEMPTS {
+        if pending.iter().any(|verdict| verdict.key.is_none()) {
+            insert(session, pending).await?;
+            // those of others are visible once they are committed, which the insertion waited for
+            find(session, pending).await?;
+        }
+        note(session, pending).await?;
+        for verdict in pending.iter_mut() {
+            verdict.key = None;
+        }
         find(session, pending).await?;
+        if pending.iter().all(|verdict| verdict.key.is_some()) {
+            break;
+        }
     }
+    session.commit().await
+}
+
+async fn note(session: &mut Session, pending: &[Pending]) -> Result<(), Failed> {
     let mut noted: Vec<_> = pending
         .iter()
         .filter_map(|verdict| Some((verdict.key?, verdict.day.0 as i32)))
@@ -98,7 +117,7 @@ async fn settle(session: &mut Session, pending: &mut [Pending]) -> Result<(), Fa
             &[(&keys, Type::INT4_ARRAY), (&days, Type::INT4_ARRAY)],
         )
         .await?;
-    session.commit().await
+    Ok(())
 }
 
 /// Those without a key, a list a column.

@@ -42,6 +42,8 @@ struct Known {
     /// The series of this location.
     series: HashMap<TargetId, i32>,
     verdicts: Verdicts,
+    /// From which day on results are kept. It may have risen since: then the batch fails, and this is read anew.
+    floor: Option<Day>,
     /// How many more batches to merge before one is appended again.
     merges: usize,
 }
@@ -115,6 +117,9 @@ impl Known {
             quarantined: (batch.len() - placed.len()) as u64,
             ..Recorded::default()
         };
+        let floor = self.floor(&mut session).await?;
+        placed.retain(|row| Day::of(row.result.slot) >= floor);
+        recorded.too_old = batch.len() as u64 - recorded.quarantined - placed.len() as u64;
         let keys = {
             let results: Vec<_> = placed.iter().map(|row| row.result).collect();
             self.verdicts.keys(&mut session, &results).await?
@@ -191,6 +196,19 @@ impl Known {
         Ok(placed.collect())
     }
 
+    async fn floor(&mut self, session: &mut Session) -> Result<Day, Failed> {
+        if let Some(floor) = self.floor {
+            return Ok(floor);
+        }
+        let rows = session
+            .query(include_str!("../sql/floor_read.postgres.sql"), &[])
+            .await?;
+        let floor = Day(column::<i32>(schema::one(&rows)?, 0)?.into());
+        session.commit().await?;
+        self.floor = Some(floor);
+        Ok(floor)
+    }
+
     async fn location_key(&mut self, session: &mut Session, location: &str) -> Result<i32, Failed> {
         if let Some(key) = self.location_key {
             return Ok(key);
@@ -254,6 +272,8 @@ struct Rows<'a> {
     broken: Vec<i32>,
     /// The buckets whose roll-ups do not agree any more.
     stale: Vec<Instant>,
+    /// The day of the earliest, since 1970.
+    earliest: i32,
 }
 
 impl<'a> Rows<'a> {
@@ -266,6 +286,7 @@ impl<'a> Rows<'a> {
             began: Vec::new(),
             broken: Vec::new(),
             stale: stale_buckets(placed),
+            earliest: earliest_day(placed),
         };
         for of_series in by_series() {
             let results = of_series.iter().map(|row| row.result);
@@ -279,7 +300,7 @@ impl<'a> Rows<'a> {
         rows
     }
 
-    fn parameters(&self) -> [Parameter<'_>; 18] {
+    fn parameters(&self) -> [Parameter<'_>; 19] {
         let Self { all, newest, .. } = self;
         [
             (&self.numbers, Type::INT8),
@@ -300,6 +321,7 @@ impl<'a> Rows<'a> {
             (&newest.details, Type::TEXT_ARRAY),
             (&self.broken, Type::INT4_ARRAY),
             (&self.stale, Type::TIMESTAMPTZ_ARRAY),
+            (&self.earliest, Type::INT4),
         ]
     }
 }
@@ -310,6 +332,11 @@ fn stale_buckets(placed: &[Placed<'_>]) -> Vec<Instant> {
         .filter_map(|slot| Some(slot.bucket(Resolution::FiveMinutes.width()?)))
         .collect();
     buckets.into_iter().map(Instant).collect()
+}
+
+fn earliest_day(placed: &[Placed<'_>]) -> i32 {
+    let days = placed.iter().map(|row| Day::of(row.result.slot).0 as i32);
+    days.min().unwrap_or(i32::MAX)
 }
 
 /// Rows, a list a column.

@@ -189,6 +189,14 @@ impl Desk {
         self.metrics.stored.inc_by(taken.recorded.stored);
         self.metrics.duplicate.inc_by(taken.recorded.duplicate);
         self.metrics.quarantined.inc_by(taken.recorded.quarantined);
+        let too_old = taken.recorded.too_old;
+        self.metrics.dropped(Dropped::TooOld, too_old);
+        if too_old > 0 {
+            tracing::warn!(
+                results = too_old,
+                "results of days that have been dropped for their age are given up"
+            );
+        }
         self.shelf.set_aside(taken.aside);
         self.shelf.stored(flight);
         if flight.is_replay {

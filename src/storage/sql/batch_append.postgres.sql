@@ -3,10 +3,12 @@
 -- batch_merge then does it, at twice the cost.
 -- Whoever holds the counter writes; the next one sees all of it, so that ids increase in the order in which results become visible,
 -- and batches never wait for each other in a circle.
+-- A result of before the floor fails the batch, by a division by zero: the floor is looked at in the row as it is once it is held,
+-- where everything else is seen as it was when the statement began. $19 is the earliest day.
 -- $2 to $8 are the results, ordered by series and slot; $9 to $16 the newest of each series. The outcome's beginning moves only when
 -- the outcome does, or when it changed within this batch: $17 are the series of which that is so.
 WITH numbers AS (
-    UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 AS base
+    UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 / (floor <= $19)::int4 AS base
 ),
 stored AS (
     INSERT INTO results (ts, id, series_key, lag_us, latency_us, verdict_key, detail)

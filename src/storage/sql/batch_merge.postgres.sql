@@ -1,6 +1,6 @@
 -- A whole batch of anything: what is there stays, what is older than the newest replaces nothing. Parameters as in batch_append.
 WITH numbers AS (
-    UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 AS base
+    UPDATE counters SET value = value + $1 WHERE name = 'result' RETURNING value - $1 / (floor <= $19)::int4 AS base
 ),
 newest AS (
     INSERT INTO target_state AS s (ts, id, since, series_key, lag_us, latency_us, verdict_key, detail)

@@ -1,4 +1,4 @@
-//! One table of results a day.
+//! One table a day, of results and of roll-ups of five minutes; those of an hour are in one table, and their days in a list.
 //!
 //! A table's name is made of a number that this module computes, never of text from outside.
 
@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::super::StoreError;
 pub use super::super::day::Day;
+use super::super::{Resolution, StoreError};
 use super::store_error;
 
 impl Day {
@@ -22,19 +22,32 @@ impl Day {
     }
 }
 
-/// What a table of a day holds.
+/// What is kept by days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Results,
     /// Roll-ups of five minutes.
     Minutes,
+    /// Roll-ups of an hour.
+    Hours,
 }
 
-/// The days that have a table of this kind.
+impl From<Resolution> for Kind {
+    fn from(resolution: Resolution) -> Self {
+        match resolution {
+            Resolution::Raw => Self::Results,
+            Resolution::FiveMinutes => Self::Minutes,
+            Resolution::Hour => Self::Hours,
+        }
+    }
+}
+
+/// The days that something of this kind is kept of.
 pub fn load(connection: &Connection, kind: Kind) -> Result<BTreeSet<Day>, StoreError> {
     let sql = match kind {
         Kind::Results => include_str!("../sql/days.sqlite.sql"),
         Kind::Minutes => include_str!("../sql/minute_days.sqlite.sql"),
+        Kind::Hours => include_str!("../sql/hour_days.sqlite.sql"),
     };
     connection
         .prepare_cached(sql)
@@ -46,7 +59,7 @@ pub fn load(connection: &Connection, kind: Kind) -> Result<BTreeSet<Day>, StoreE
         .map_err(store_error)
 }
 
-/// Makes the table of a day, if there is none.
+/// Notes a day, and makes its table where it has one of its own; both if need be.
 pub fn create(connection: &Connection, kind: Kind, day: Day) -> Result<(), StoreError> {
     let (table, note) = match kind {
         Kind::Results => (
@@ -57,6 +70,7 @@ pub fn create(connection: &Connection, kind: Kind, day: Day) -> Result<(), Store
             include_str!("../sql/minutes_create.sqlite.sql"),
             include_str!("../sql/minute_day_insert.sqlite.sql"),
         ),
+        Kind::Hours => ("", include_str!("../sql/hour_day_insert.sqlite.sql")),
     };
     connection
         .execute_batch(&day.sql(table))

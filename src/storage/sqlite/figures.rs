@@ -9,6 +9,7 @@ use super::super::rollup::{decode, encode};
 use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
 use super::codec::{outcome, target_id, unreadable};
 use super::days::{self, Day, Kind};
+use super::retention;
 use super::store_error;
 use crate::model::{Histogram, Latencies, Sample, Summary, TargetId, Timestamp, micros};
 
@@ -169,7 +170,7 @@ pub fn stale(connection: &Connection) -> Result<Vec<Stale>, StoreError> {
     Ok(stale)
 }
 
-fn seconds(resolution: Resolution) -> i64 {
+pub fn seconds(resolution: Resolution) -> i64 {
     resolution
         .width()
         .map_or(0, |width| width.as_secs().cast_signed())
@@ -190,12 +191,30 @@ pub fn mark(
     Ok(())
 }
 
-/// Writes the roll-ups of a bucket within a transaction.
+/// Writes the roll-ups of a bucket within a transaction, if what they are made of is kept.
 pub fn write(connection: &Connection, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
+    // what is left of its parts is less than it knows
+    let is_kept = retention::floors(connection)?.has_parts(stale.resolution, stale.bucket);
+    if is_kept {
+        write_all(connection, stale, figures)?;
+    }
+    let width = seconds(stale.resolution);
+    let bucket = stale.bucket.as_micros().div_euclid(width * 1_000_000);
+    connection
+        .prepare_cached(include_str!("../sql/stale_clear.sqlite.sql"))
+        .and_then(|mut statement| statement.execute([width, bucket, stale.marks]))
+        .map_err(store_error)?;
+    Ok(())
+}
+
+fn write_all(connection: &Connection, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
+    let day = Day::of(stale.bucket);
     let sql = match stale.resolution {
-        Resolution::Hour => include_str!("../sql/hours_write.sqlite.sql").to_owned(),
+        Resolution::Hour => {
+            days::create(connection, Kind::Hours, day)?;
+            include_str!("../sql/hours_write.sqlite.sql").to_owned()
+        }
         Resolution::FiveMinutes => {
-            let day = Day::of(stale.bucket);
             days::create(connection, Kind::Minutes, day)?;
             // the hour is made of this
             mark(connection, Resolution::Hour, stale.bucket)?;
@@ -228,9 +247,5 @@ pub fn write(connection: &Connection, stale: Stale, figures: &[Figures]) -> Resu
             ])
             .map_err(store_error)?;
     }
-    connection
-        .prepare_cached(include_str!("../sql/stale_clear.sqlite.sql"))
-        .and_then(|mut statement| statement.execute([width, bucket, stale.marks]))
-        .map_err(store_error)?;
     Ok(())
 }

@@ -5,11 +5,13 @@
 //!
 //! `synchronous=NORMAL`: killing Pingu loses nothing that was committed; a power cut may lose the last commits, never the file.
 
+mod advice;
 mod codec;
 mod days;
 mod figures;
 mod open;
 mod read;
+mod retention;
 mod schema;
 mod targets;
 mod verdict;
@@ -25,10 +27,11 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Existing, Figures, FiguresQuery, Latest, Migrated, Recorded, ResultQuery, Stale, Stats,
-    Status, Store, StoreError,
+    Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Progress,
+    Recorded, Resolution, ResultQuery, Stale, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+use advice::locate;
 use open::{Use, open_connection};
 use write::Writer;
 
@@ -230,6 +233,24 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn floors(&self) -> Result<Floors, StoreError> {
+        self.prompt.read(retention::floors).await
+    }
+
+    async fn days(&self, resolution: Resolution) -> Result<Vec<Kept>, StoreError> {
+        self.read(move |connection| retention::days(connection, resolution))
+            .await
+    }
+
+    async fn drop_day(&self, resolution: Resolution, day: Day) -> Result<Progress, StoreError> {
+        self.write(move |writer| writer.drop_day(resolution, day))
+            .await
+    }
+
+    async fn forget_verdicts(&self) -> Result<u64, StoreError> {
+        self.write(Writer::forget_verdicts).await
+    }
+
     async fn stats(&self) -> Result<Stats, StoreError> {
         self.prompt.read(read::stats).await
     }
@@ -274,17 +295,6 @@ pub fn known_targets(path: &Path) -> Result<Option<Vec<Existing>>, StoreError> {
         return Ok(None);
     }
     targets::load(&connection, None).map(Some)
-}
-
-/// Puts the file's name before an error that concerns the file as a whole.
-fn locate(error: StoreError, path: &Path) -> StoreError {
-    let file = path.display();
-    match error {
-        StoreError::Unavailable(text) => StoreError::Unavailable(format!("{file}: {text}")),
-        StoreError::Unusable(text) => StoreError::Unusable(format!("{file}: {text}")),
-        StoreError::Fault(text) => StoreError::Fault(format!("{file}: {text}")),
-        StoreError::Conflict(_) => error,
-    }
 }
 
 /// Sorts SQLite's errors by what can be done about them.

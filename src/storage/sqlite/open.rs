@@ -1,4 +1,4 @@
-//! Opening a connection: how each kind is set up, and what keeps a file from being opened, in words that help.
+//! Opening a connection: how each kind is set up.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
-use super::{locate, schema, store_error};
+use super::advice::{advice, locate};
+use super::{schema, store_error};
 
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,33 +62,4 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
         }
         _ => locate(error, path),
     })
-}
-
-/// What keeps a database file from being opened, where the file system tells more than SQLite does.
-fn advice(path: &Path) -> Option<String> {
-    if path.is_dir() {
-        return Some("is a folder; DATABASE_URL needs a file in it, such as pingu.db".to_owned());
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        let folder = folder.display();
-        return Some(format!(
-            "the folder {folder} does not exist; create it, or change DATABASE_URL"
-        ));
-    }
-    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    let (what, whose) = match path.exists() {
-        // SQLite makes two files beside its own
-        true if writable(path) && writable(folder) => return None,
-        true if writable(folder) => ("the file", path),
-        _ if writable(folder) => return None,
-        _ => ("the folder", folder),
-    };
-    let whose = whose.display();
-    Some(format!(
-        "this user may not write to {what} {whose}; change its permissions, or DATABASE_URL"
-    ))
 }

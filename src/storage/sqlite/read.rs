@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::super::{Latest, ResultQuery, Stats, StoreError};
 use super::codec::{Origin, Owner, stored_result, target_id};
 use super::days::{self, Day, Kind};
-use super::store_error;
+use super::{retention, store_error};
 use crate::model::{StoredResult, TargetId, Timestamp};
 
 /// One series' results of one day, read a page at a time from the newest back.
@@ -26,7 +26,9 @@ pub fn results(
     query: &ResultQuery,
 ) -> Result<Vec<StoredResult>, StoreError> {
     let until = query.until.unwrap_or(Timestamp::MAX);
-    let mut since = query.since.unwrap_or(Timestamp::MIN);
+    let floor = retention::floors(connection)?.raw.start();
+    // what is below waits to be deleted, and is not whole any more
+    let mut since = query.since.unwrap_or(Timestamp::MIN).max(floor);
     let mut streams = streams(connection, query.target)?;
     streams.retain(|stream| stream.newest >= since);
     let everything_asked = streams.first().is_none_or(|first| first.newest < until);

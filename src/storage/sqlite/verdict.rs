@@ -27,10 +27,8 @@ impl Verdicts {
         if let Some(entry) = cached.filter(|entry| entry.seen_on >= day) {
             return Ok(entry.key);
         }
-        let key = match cached {
-            Some(entry) => entry.key,
-            None => find_or_insert(connection, &content, day)?,
-        };
+        // a key that is not noted for this day may have been forgotten, and given to another since
+        let key = find_or_insert(connection, &content, day)?;
         // retention forgets verdicts that no day uses any more
         connection
             .prepare_cached(include_str!("../sql/verdict_seen.sqlite.sql"))

@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::super::CLOCK_TOLERANCE;
 use super::super::plan::SyncPlan;
-use super::super::{Change, Figures, Recorded, Resolution, Stale, StoreError};
+use super::super::{Change, Figures, Progress, Recorded, Resolution, Stale, StoreError};
 use super::codec::{column_micros, detail_json, outcome_began};
 use super::days::{self, Day, Kind};
 use super::figures;
 use super::verdict::Verdicts;
-use super::{store_error, targets};
+use super::{retention, store_error, targets};
 use crate::model::{Declared, ProbeResult, TargetId, TargetMap, Timestamp};
 
 pub struct Writer {
@@ -116,6 +116,7 @@ impl Writer {
                 |row| row.get(0),
             )
             .map_err(store_error)?;
+        let floor = retention::floors(&transaction)?.raw;
         let mut placed = Vec::with_capacity(batch.len());
         for result in batch {
             let series = series_key(&transaction, &mut self.series, result.target, location_key)?;
@@ -125,6 +126,10 @@ impl Writer {
                 continue;
             };
             let day = Day::of(result.slot);
+            if day < floor {
+                recorded.too_old += 1;
+                continue;
+            }
             if !self.days.contains(&day) {
                 days::create(&transaction, Kind::Results, day)?;
                 self.days.insert(day);
@@ -165,6 +170,26 @@ impl Writer {
             .map_err(store_error)?;
         figures::write(&transaction, stale, figures)?;
         transaction.commit().map_err(store_error)
+    }
+
+    pub fn drop_day(&mut self, resolution: Resolution, day: Day) -> Result<Progress, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store_error)?;
+        let step = retention::drop_day(&transaction, resolution, day)?;
+        transaction.commit().map_err(store_error)?;
+        Ok(step)
+    }
+
+    pub fn forget_verdicts(&mut self) -> Result<u64, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(store_error)?;
+        let forgotten = retention::forget_verdicts(&transaction)?;
+        transaction.commit().map_err(store_error)?;
+        Ok(forgotten)
     }
 
     pub fn close(self) {

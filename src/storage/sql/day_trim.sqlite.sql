@@ -1,0 +1,1 @@
+DELETE FROM results_{day} WHERE (series_key, at) < (?1, ?2)

@@ -1,0 +1,1 @@
+SELECT name, floor FROM counters WHERE name IN ('result', 'minutes', 'hours')

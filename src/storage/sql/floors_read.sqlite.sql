@@ -1,0 +1,1 @@
+SELECT width, day FROM floors

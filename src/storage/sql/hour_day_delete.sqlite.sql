@@ -1,0 +1,1 @@
+DELETE FROM hour_days WHERE day = ?1

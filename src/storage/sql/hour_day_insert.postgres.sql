@@ -1,0 +1,1 @@
+INSERT INTO hour_days (day) VALUES ($1) ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+SELECT day FROM hour_days ORDER BY day

@@ -1,0 +1,1 @@
+DELETE FROM minute_days WHERE day = ?1
