@@ -4,6 +4,7 @@
 //! line or setting; 3 the targets file; 4 the database or the spool; 5 the address to listen on; 130 a second Ctrl-C.
 
 mod check;
+mod doctor;
 mod healthcheck;
 mod migrate;
 mod probe;
@@ -30,6 +31,7 @@ Examples:
   pingu probe 192.168.1.0/24     who answers in this network?
   pingu probe https://example.com/
                                  every phase of one request
+  pingu doctor                   what on this machine keeps Pingu from working well?
   LISTEN=0.0.0.0:8000 pingu      serve the whole network
   pingu poller                   probe and store; the API is another process
   LISTEN=127.0.0.1:8001 pingu api
@@ -68,6 +70,12 @@ enum Command {
     Migrate,
     /// Ask the Pingu that listens on `LISTEN` whether it is alive, for containers
     Healthcheck,
+    /// Look for what keeps Pingu from working well on this machine, with the command that mends it
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Validate a targets file and show what it would change in the database
     Check {
         /// The targets file [default: the setting `TARGETS_PATH`, or targets.yaml]
@@ -114,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Api => settings().and_then(|settings| run::api(&settings)),
         Command::Migrate => settings().and_then(|settings| migrate::run(&settings)),
         Command::Healthcheck => settings().and_then(|settings| healthcheck::run(&settings)),
+        Command::Doctor { json } => settings().and_then(|settings| doctor::run(&settings, json)),
         Command::Check { file, json } => {
             settings().and_then(|settings| check::run(settings, file, json))
         }

@@ -189,6 +189,74 @@ fn probe_measures_once_and_its_exit_code_is_the_outcome() {
 }
 
 #[test]
+fn probe_goes_on_for_as_many_rounds_as_asked() {
+    let home = Home::new("targets: []\n");
+    let ping = ["probe", "--icmp", "-c", "4", "-i", "0.02", "127.0.0.1"];
+    let (status, stdout, _) = run(&mut home.command(&ping));
+    assert_eq!(status, 0, "{stdout}");
+    assert!(stdout.contains("4 sent, 4 answered, 0 % lost"), "{stdout}");
+    let (status, stdout, _) = run(home.command(&ping).arg("--json"));
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(status, 0);
+    assert_eq!(
+        (&report["sent"], &report["received"]),
+        (&4.into(), &4.into())
+    );
+    assert_eq!(report["latencies_us"].as_array().unwrap().len(), 4);
+    let refused = ["probe", "-c", "2", "-i", "0.02", "http://127.0.0.1:1/"];
+    let (status, stdout, _) = run(&mut home.command(&refused));
+    assert_eq!(status, 1);
+    assert!(
+        stdout.contains("2 sent, 0 answered, 100 % lost"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_sweep_finds_who_answers_in_a_network() {
+    let home = Home::new("targets: []\n");
+    let (status, stdout, _) = run(&mut home.command(&["probe", "127.0.9.0/28"]));
+    assert_eq!(status, 0, "{stdout}");
+    assert!(stdout.contains("14 of 14 addresses answered"), "{stdout}");
+    let (_, stdout, _) = run(&mut home.command(&["probe", "--json", "::1/128"]));
+    let found: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(found[0]["outcome"], "up", "{stdout}");
+    let (status, _, stderr) = run(&mut home.command(&["probe", "10.0.0.0/8"]));
+    assert_eq!(status, 2);
+    assert!(stderr.contains("sweep /16 or less"), "{stderr}");
+}
+
+#[test]
+fn doctor_tells_what_is_wrong_and_how_to_mend_it() {
+    let home = Home::new("targets:\n  - {name: a, type: icmp, host: 127.0.0.1}\n");
+    let (status, stdout, _) = run(&mut home.command(&["doctor"]));
+    assert_eq!(status, 0, "{stdout}");
+    assert!(stdout.contains("✓ IPv4 socket"), "{stdout}");
+    assert!(!home.path().join("pingu.db").exists(), "it changes nothing");
+    home.write_targets("targets: 1\n");
+    let mut sick = home.command(&["doctor", "--json"]);
+    sick.env("DATABASE_URL", "postgres://127.0.0.1:1/nowhere");
+    let (status, stdout, _) = run(&mut sick);
+    assert_eq!(status, 1, "{stdout}");
+    let findings: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    for (name, fix) in [
+        ("database", "see DATABASE_URL"),
+        ("targets file", "pingu check targets.yaml"),
+    ] {
+        let finding = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["name"] == name);
+        let finding = finding.unwrap();
+        assert_eq!(
+            (&finding["state"], &finding["fix"][0]),
+            (&"bad".into(), &fix.into())
+        );
+    }
+}
+
+#[test]
 fn help_shows_examples_and_exit_codes() {
     let home = Home::new(ONE);
     let (status, stdout, _) = run(&mut home.command(&["--help"]));
