@@ -16,3 +16,4 @@ mod resolve;
 mod service;
 mod spool;
 mod verdicts;
+mod views;

@@ -228,7 +228,7 @@ fn four_processes_may_start_at_once_on_an_empty_database() {
             .collect();
         starts.into_iter().map(|it| it.join().unwrap()).collect()
     });
-    assert_eq!(database.sql("SELECT count(*) FROM pingu_schema"), ["2"]);
+    assert_eq!(database.sql("SELECT count(*) FROM pingu_schema"), ["3"]);
     assert_eq!(database.sql("SELECT count(*) FROM targets"), ["1"]);
     // all four probe the same slots at the same location: each is stored once, whoever was first
     running[3].until("results", |pingu| {

@@ -14,9 +14,10 @@ use super::session::Session;
 /// What partitions, their keys and these statements need.
 const OLDEST_VERSION: i32 = 140_000;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../sql/migrations/0001_start.postgres.sql"),
     include_str!("../sql/migrations/0002_rollups.postgres.sql"),
+    include_str!("../sql/migrations/0003_views.postgres.sql"),
 ];
 
 pub async fn migrate(mut session: Session) -> Result<(), Failed> {

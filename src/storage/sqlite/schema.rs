@@ -12,9 +12,10 @@ use super::store_error;
 /// Marks the file as Pingu's in SQLite's header (`PRAGMA application_id`): "Ping".
 const APPLICATION_ID: i32 = 0x5069_6e67;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../sql/migrations/0001_start.sqlite.sql"),
     include_str!("../sql/migrations/0002_rollups.sqlite.sql"),
+    include_str!("../sql/migrations/0003_views.sqlite.sql"),
 ];
 
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
