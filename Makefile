@@ -7,7 +7,7 @@ PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs test test-tools lint fmt typecheck check build clean
+.PHONY: help run up down logs test test-tools lint fmt typecheck check build fill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ typecheck: ## compile without building
 	$(CARGO) check --workspace --all-targets --locked
 
 check: lint test ## what has to pass before a commit
+
+fill: ## fill a new database with a plausible history: make fill FILL="--targets 240 --days 90" (--help lists what there is)
+	$(CARGO) run --release --locked -p pingu-bench --bin fill -- $(FILL)
 
 clean: ## remove what was built
 	$(CARGO) clean
