@@ -1,6 +1,7 @@
 //! Reads figures of any span from whatever holds them: hours where they are settled, five minutes where those are, results at the
 //! edges and where something changed since. What comes out is what the results alone would give.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -32,9 +33,12 @@ pub async fn summaries(
     ) {
         let query = segment.query(target, None);
         for figures in store.figures(&query).await? {
-            sums.entry(figures.target)
-                .or_default()
-                .merge(&figures.summary);
+            match sums.entry(figures.target) {
+                Entry::Vacant(none) => {
+                    none.insert(figures.summary);
+                }
+                Entry::Occupied(mut there) => there.get_mut().merge(&figures.summary),
+            }
         }
     }
     Ok(sums)

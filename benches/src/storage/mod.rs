@@ -1,7 +1,7 @@
 //! What storing and reading cost, in both backends, with ten million rows there.
 //!
-//! 10,000 targets: 29 days with a result every three hours, then most of a day with 1,000 results of each, 10 million, all of them
-//! pinged. Rows are made before the clock runs. Reading happens at an odd instant of that day's last hour, when its roll-ups have been
+//! 10,000 targets, all of them pinged, with 1,000 results each in most of a day: 10 million. A hundred of them have a history of 29
+//! days before it, with a few results in each hour. Rows are made before the clock runs. Reading happens at an odd instant of that day's last hour, when its roll-ups have been
 //! settled as they are while Pingu runs.
 
 mod read;
@@ -145,9 +145,9 @@ pub async fn measure(size: Size) -> anyhow::Result<Vec<Table>> {
     Ok(tables)
 }
 
-/// Days before the one that is measured, and every how many seconds each target has a result in them.
+/// Days before the one that is measured, and how many targets they are of.
 const BEFORE: u64 = 29;
-const SPARSE: usize = 3 * 3_600;
+const OLD: usize = 100;
 
 /// The day that is measured, and those before it in parts.
 struct Days {
@@ -167,17 +167,15 @@ fn days(size: Size) -> Days {
     };
     let of_each = size.rows as f64 / size.targets as f64;
     let interval = Duration::from_secs_f64(until.since(midnight).as_secs_f64() / of_each);
-    // within the same five minutes, as a roll-up of all costs the same however few results it is of
-    let bucket = Duration::from_secs(300);
-    let residents = pinged(bucket);
-    let starts = (0..BEFORE * 86_400).step_by(SPARSE);
-    let before = starts.map(|seconds| {
-        let since = midnight.saturating_sub(Duration::from_secs(BEFORE * 86_400 - seconds));
+    let old: Arc<[Resident]> = pinged(Duration::from_secs(60))[..OLD.min(size.targets)].into();
+    let before = (0..BEFORE * 24).map(|hour| {
+        let since = midnight.saturating_sub(Duration::from_secs(BEFORE * 86_400 - hour * 3_600));
         History {
             seed: size.seed,
-            residents: Arc::clone(&residents),
+            residents: Arc::clone(&old),
             since,
-            until: since.saturating_add(bucket),
+            // one bucket of five minutes an hour: to roll one up looks at every target
+            until: since.saturating_add(Duration::from_secs(300)),
         }
     });
     Days {
@@ -202,7 +200,7 @@ async fn prepare(backend: &Backend, days: &Days) -> anyhow::Result<Arc<dyn Store
         for batch in part.batches() {
             store.record(batch).await?;
         }
-        rollup::settle(store.as_ref(), part.until.saturating_add(HOUR)).await?;
     }
+    rollup::settle(store.as_ref(), days.day.since.saturating_add(HOUR)).await?;
     Ok(store)
 }
