@@ -1,7 +1,7 @@
 //! `bench`: measures, and prints the tables of docs/performance.md.
 
 use clap::{Parser, ValueEnum};
-use pingu_bench::storage::{self, Size};
+use pingu_bench::storage::{self, Place, Size};
 
 /// Measures Pingu and prints what docs/performance.md shows.
 #[derive(Debug, Parser)]
@@ -16,6 +16,14 @@ struct Arguments {
     targets: usize,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Which databases; all if not said.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "sqlite,postgres,tuned"
+    )]
+    places: Vec<Place>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
@@ -36,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
             rows: arguments.rows,
             seed: arguments.seed,
         };
-        tables.extend(storage::measure(size).await?);
+        tables.extend(storage::measure(size, &arguments.places).await?);
     }
     for table in tables {
         println!("{table}");

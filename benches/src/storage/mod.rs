@@ -102,6 +102,8 @@ impl Backend {
     /// Forgets what it has read; the kernel may still have it.
     fn restart(&mut self) {
         if let Self::Postgres(cluster) = self {
+            // so that there is nothing to recover
+            sql(&cluster.socket_url("postgres"), "CHECKPOINT");
             cluster.stop_hard();
             cluster.start_again();
         }
@@ -120,15 +122,25 @@ impl Backend {
     }
 }
 
-/// Measures all of it.
-pub async fn measure(size: Size) -> anyhow::Result<Vec<Table>> {
-    let backends = [
-        ("SQLite", Backend::sqlite()?),
-        ("PostgreSQL as it comes", Backend::postgres(&[])),
-        ("PostgreSQL, tuned", Backend::postgres(&TUNED)),
-    ];
+/// Where to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Place {
+    Sqlite,
+    /// With the settings that a server comes with.
+    Postgres,
+    /// With those that docs/operations.md recommends.
+    Tuned,
+}
+
+/// Measures all of it in each of these places.
+pub async fn measure(size: Size, places: &[Place]) -> anyhow::Result<Vec<Table>> {
     let mut tables = Vec::new();
-    for (name, mut backend) in backends {
+    for place in places {
+        let (name, mut backend) = match place {
+            Place::Sqlite => ("SQLite", Backend::sqlite()?),
+            Place::Postgres => ("PostgreSQL as it comes", Backend::postgres(&[])),
+            Place::Tuned => ("PostgreSQL, tuned", Backend::postgres(&TUNED)),
+        };
         let mut table = Table {
             title: name.to_owned(),
             machine: format!("{}; {}", backend.version(), machine()),

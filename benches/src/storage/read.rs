@@ -6,6 +6,7 @@ use pingu::model::{TargetId, Timestamp};
 use pingu::storage::{ResultQuery, Store, history};
 
 use super::{Backend, Days};
+use crate::cpu;
 use crate::figure::Table;
 
 const RUNS: usize = 50;
@@ -59,19 +60,30 @@ pub async fn measure(backend: &mut Backend, days: &Days, table: &mut Table) -> a
         whose.ask(store, question, 0).await?;
         let cold = began.elapsed();
         let mut runs = Vec::new();
+        let before = processors(backend);
         for number in 1..=times {
             let began = Instant::now();
             whose.ask(store, question, number as u32).await?;
             runs.push(began.elapsed());
         }
+        let spent = processors(backend).saturating_sub(before) / times as u32;
         let how = format!(
-            "through the store, warm; the first after a start {:.1} ms",
+            "through the store, warm; {:.1} ms of processor time in all; the first after a start {:.1} ms",
+            spent.as_secs_f64() * 1e3,
             cold.as_secs_f64() * 1e3
         );
         table.add_runs(what, &how, runs, hold);
         store.close().await;
     }
     Ok(())
+}
+
+/// Processor time of both sides so far.
+fn processors(backend: &Backend) -> Duration {
+    match backend {
+        Backend::Sqlite(_) => cpu::own(),
+        Backend::Postgres(_) => cpu::own() + backend.cpu(),
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
