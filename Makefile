@@ -7,10 +7,10 @@ PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege lint fmt typecheck check build clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege lint fmt typecheck check build fill bench bench-storage clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the program, optimised
 	$(CARGO) build --release --locked
@@ -92,6 +92,15 @@ typecheck: ## compile without building
 	$(CARGO) check --workspace --all-targets --locked
 
 check: lint test ## what has to pass before a commit
+
+fill: ## fill a new database with a plausible history: make fill FILL="--targets 240 --days 90" (--help lists what there is)
+	$(CARGO) run --release --locked -p pingu-bench --bin fill -- $(FILL)
+
+bench: ## measure everything that docs/performance.md says; BENCH takes options, --help lists them
+	$(CARGO) run --release --locked -p pingu-bench --bin bench -- $(BENCH)
+
+bench-storage: ## measure storing and reading, ten million rows in SQLite and in two Postgres servers of its own
+	$(CARGO) run --release --locked -p pingu-bench --bin bench -- storage $(BENCH)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -173,7 +173,7 @@ impl Mean {
         self.count += 1;
     }
 
-    const fn merge(&mut self, other: Self) {
+    pub const fn merge(&mut self, other: Self) {
         self.sum += other.sum;
         self.count += other.count;
     }

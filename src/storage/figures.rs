@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::rollup::Stored;
 use super::row::unreadable;
 use super::{Figures, FiguresQuery, StoreError};
 use crate::model::{Detail, Sample, Summary, TargetId, Timestamp};
@@ -36,8 +37,16 @@ impl Sums {
         self.before = Some((series, sample.latency_us));
     }
 
-    pub fn merge(&mut self, series: i64, target: TargetId, bucket: Timestamp, summary: &Summary) {
-        self.bucket(series, target, bucket).merge(summary);
+    pub fn add_stored(
+        &mut self,
+        series: i64,
+        target: TargetId,
+        bucket: Timestamp,
+        stored: &Stored<'_>,
+    ) -> Result<(), StoreError> {
+        stored
+            .add_to(self.bucket(series, target, bucket))
+            .ok_or_else(|| unreadable("roll-up", "its figures"))
     }
 
     fn bucket(&mut self, series: i64, target: TargetId, instant: Timestamp) -> &mut Summary {

@@ -4,6 +4,7 @@
 //! Where results are no longer kept, it is what their roll-ups give: a roll-up that cannot be cut belongs to the span that its bucket
 //! begins in. So spans that follow one another count each result once, and buckets of a series are never narrower than what is kept.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -33,9 +34,12 @@ pub async fn summaries(
     let read = read(store, target, (since, until), all).await?;
     let mut sums: HashMap<TargetId, Summary> = HashMap::new();
     for figures in read.figures {
-        sums.entry(figures.target)
-            .or_default()
-            .merge(&figures.summary);
+        match sums.entry(figures.target) {
+            Entry::Vacant(none) => {
+                none.insert(figures.summary);
+            }
+            Entry::Occupied(mut there) => there.get_mut().merge(&figures.summary),
+        }
     }
     Ok(sums)
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FiguresQuery, Resolution, Stale, Store, StoreError};
 use crate::model::histogram::{put, take};
-use crate::model::{Histogram, Mean, Summary, Timestamp};
+use crate::model::{Mean, Summary, Timestamp};
 
 /// How often to look for work.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -106,20 +106,52 @@ pub fn encode(summary: &Summary) -> Vec<u8> {
     bytes
 }
 
-/// Reads that part back into `summary`; nothing if the bytes are not what [`encode`] writes.
-pub fn decode(mut bytes: &[u8], summary: &mut Summary) -> Option<()> {
-    let bytes = &mut bytes;
-    if take(bytes)? != FORMAT {
-        return None;
-    }
-    summary.latency.histogram = Histogram::decode(bytes)?;
-    summary.jitter = take_mean(bytes)?;
-    if !bytes.is_empty() {
-        for mean in &mut summary.phases {
-            *mean = take_mean(bytes)?;
+/// A stored roll-up: its columns as they are read, and what [`encode`] wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    pub total: u64,
+    pub up: u64,
+    pub unknown: u64,
+    pub sent: u64,
+    pub received: u64,
+    pub latency_sum: u64,
+    pub latency_min: u64,
+    pub latency_max: u64,
+    pub figures: &'a [u8],
+}
+
+impl Stored<'_> {
+    /// Adds it to a summary; nothing if its figures are not what [`encode`] writes.
+    pub fn add_to(&self, summary: &mut Summary) -> Option<()> {
+        let mut bytes = self.figures;
+        if take(&mut bytes)? != FORMAT {
+            return None;
         }
+        let latency = &mut summary.latency;
+        let before = latency.count();
+        latency.histogram.decode(&mut bytes)?;
+        if latency.count() > before {
+            latency.min = if before == 0 {
+                self.latency_min
+            } else {
+                latency.min.min(self.latency_min)
+            };
+            latency.max = latency.max.max(self.latency_max);
+            latency.sum += self.latency_sum;
+        }
+        summary.total += self.total;
+        summary.up += self.up;
+        summary.unknown += self.unknown;
+        summary.sent += self.sent;
+        summary.received += self.received;
+        summary.jitter.merge(take_mean(&mut bytes)?);
+        if !bytes.is_empty() {
+            for mean in &mut summary.phases {
+                mean.merge(take_mean(&mut bytes)?);
+            }
+        }
+        Some(())
     }
-    Some(())
 }
 
 fn put_mean(bytes: &mut Vec<u8>, mean: Mean) {
@@ -161,14 +193,27 @@ mod tests {
                 summary.add(&sample, Some(10));
             }
             let bytes = encode(&summary);
-            let mut read = summary.clone();
-            read.latency.histogram = Histogram::default();
-            read.jitter = Mean::default();
-            read.phases = Default::default();
-            assert_eq!(decode(&bytes, &mut read), Some(()));
+            let stored = |figures| Stored {
+                total: summary.total,
+                up: summary.up,
+                unknown: summary.unknown,
+                sent: summary.sent,
+                received: summary.received,
+                latency_sum: summary.latency.sum,
+                latency_min: summary.latency.min,
+                latency_max: summary.latency.max,
+                figures,
+            };
+            let mut read = Summary::default();
+            assert_eq!(stored(&bytes).add_to(&mut read), Some(()));
             assert_eq!(read, summary);
-            assert_eq!(decode(&bytes[..bytes.len() - 1], &mut read), None);
-            assert_eq!(decode(&[9], &mut read), None);
+            let mut twice = summary.clone();
+            twice.merge(&summary);
+            assert_eq!(stored(&bytes).add_to(&mut read), Some(()));
+            assert_eq!(read, twice);
+            for bytes in [&bytes[..bytes.len() - 1], &[9], &[]] {
+                assert_eq!(stored(bytes).add_to(&mut Summary::default()), None);
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One server for all tests of a process, a fresh database for each; tests of faults start servers of their own. With
 //! `TEST_DATABASE_URL` the fresh databases are made on that server instead (its user must be allowed to create databases).
-//! Nothing that is stored here outlives the tests, so nothing is ever flushed to the disk.
+//! Nothing that is stored here outlives the tests, so nothing is ever flushed to the disk. The benches use it too, with a server's
+//! usual settings.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -18,8 +19,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-use crate::pingu::PATIENCE;
-
+/// Far more than a server takes to start on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Needs percent-encoding, as good passwords do.
 pub const PASSWORD: &str = "se@cret/1";
 /// `nobody`: the server refuses to be root.

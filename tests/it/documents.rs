@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::cluster::{self, Cluster};
 use crate::pingu::{Home, Pingu};
 
 /// A fenced block: its language and its text.
@@ -64,7 +65,7 @@ fn blocks() -> Vec<Block> {
 #[test]
 fn every_block_has_a_language_that_is_tested_or_plain() {
     for block in blocks() {
-        let known = ["sh", "yaml", "json", "text", ""].contains(&block.language.as_str());
+        let known = ["sh", "yaml", "json", "sql", "text", ""].contains(&block.language.as_str());
         assert!(known, "{}: {}", block.place, block.language);
     }
 }
@@ -150,6 +151,64 @@ fn words(command: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// What Grafana makes of its macros.
+fn expanded(panel: &str) -> String {
+    panel
+        .replace(
+            "$__timeFilter(ts)",
+            "ts BETWEEN now() - interval '1 day' AND now()",
+        )
+        .replace(
+            "$__timeGroupAlias(ts, $__interval)",
+            "floor(extract(epoch from ts) / 60) * 60 AS \"time\"",
+        )
+        .replace(
+            "$__timeGroupAlias(ts, '1d')",
+            "floor(extract(epoch from ts) / 86400) * 86400 AS \"time\"",
+        )
+}
+
+#[test]
+fn every_panel_shows_something_to_the_user_that_is_made_for_it() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let home = Home::new(
+        "targets:\n  - {name: router, type: icmp, host: 127.0.0.1, interval_seconds: 1}\n",
+    );
+    let mut command = home.command(&[]);
+    let pingu = Pingu::start(command.env("DATABASE_URL", &database.url));
+    pingu.latest("router");
+    // an hour that has ended, as a roll-up leaves it
+    database.sql(
+        "INSERT INTO hours SELECT date_trunc('hour', now() - interval '2 hours'), 10, 8, 1, 9, 8, 8, 80000, 5000, 15000, key, '' FROM series",
+    );
+    let (panels, recipes): (Vec<_>, Vec<_>) = blocks()
+        .into_iter()
+        .filter(|block| block.language == "sql")
+        .partition(|block| block.text.starts_with("SELECT"));
+    for recipe in &recipes {
+        database.sql(&recipe.text);
+    }
+    assert_eq!((panels.len(), recipes.len()), (3, 1));
+    let theirs = database.url.replace("pingu@", "grafana@");
+    for panel in &panels {
+        let sql = expanded(&panel.text);
+        assert!(!sql.contains("$__"), "{}: {sql}", panel.place);
+        let rows = cluster::sql(&theirs, &sql);
+        assert_eq!(rows.len(), 1, "{}: {rows:?}", panel.place);
+    }
+    let hour = "SELECT concat_ws(' ', total, up, down, unknown, uptime_percent, round(loss_percent), avg_latency_ms, min_latency_ms, max_latency_ms) FROM target_hourly";
+    assert_eq!(cluster::sql(&theirs, hour), ["10 8 1 1 88.8888 11 10 5 15"]);
+    for (statement, refusal) in [
+        ("SELECT id FROM targets", "permission denied"),
+        ("SELECT id FROM results", "permission denied"),
+        ("CREATE TABLE mine (id int)", "read-only"),
+    ] {
+        let error = cluster::try_sql(&theirs, statement).unwrap_err();
+        assert!(error.contains(refusal), "{statement}: {error}");
+    }
 }
 
 #[test]

@@ -21,3 +21,4 @@ mod service;
 mod siege;
 mod spool;
 mod verdicts;
+mod views;

@@ -1,21 +1,21 @@
 //! Figures: summed up from results or from roll-ups, and the roll-ups written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::super::day::Day;
 use super::super::figures::{Sums, detail};
-use super::super::rollup::{decode, encode};
+use super::super::rollup::{Stored, encode};
 use super::super::row::{outcome, unreadable};
-use super::super::{Figures, FiguresQuery, Resolution, Stale};
+use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
 use super::codec::{Instant, column, instant};
 use super::days::{self, Table};
 use super::error::Failed;
 use super::retention;
 use super::session::{Parameter, Session};
-use crate::model::{Latencies, Sample, Summary, TargetId, Timestamp};
+use crate::model::{Sample, Summary, TargetId, Timestamp};
 
 /// Series that are read at once: what waits in memory is bounded whatever the span.
 const AT_ONCE: usize = 1_000;
@@ -28,8 +28,10 @@ pub async fn read(session: &mut Session, query: &FiguresQuery) -> Result<Vec<Fig
             &[(&target, Type::UUID)],
         )
         .await?;
-    let keys = rows.iter().map(|row| column(row, 0));
-    let keys = keys.collect::<Result<Vec<i32>, _>>()?;
+    let owner = |row| Ok((column(row, 0)?, TargetId(column(row, 1)?)));
+    let owners: Result<HashMap<i32, TargetId>, StoreError> = rows.iter().map(owner).collect();
+    let owners = owners?;
+    let keys: Vec<i32> = owners.keys().copied().collect();
     let sql = match query.resolution {
         Resolution::Raw => include_str!("../sql/raw_read.postgres.sql"),
         Resolution::FiveMinutes => include_str!("../sql/minutes_read.postgres.sql"),
@@ -43,43 +45,40 @@ pub async fn read(session: &mut Session, query: &FiguresQuery) -> Result<Vec<Fig
             (&keys, Type::INT4_ARRAY),
         ];
         for row in session.query(sql, &parameters).await? {
-            let series = column::<i32>(&row, 0)?.into();
-            let target = TargetId(column(&row, 1)?);
-            let at = instant(&row, 2)?;
+            let series: i32 = column(&row, 0)?;
+            let Some(&target) = owners.get(&series) else {
+                continue;
+            };
+            let at = instant(&row, 1)?;
             if query.resolution == Resolution::Raw {
-                let detail = column::<Option<&str>>(&row, 5)?.map(detail).transpose()?;
+                let detail = column::<Option<&str>>(&row, 4)?.map(detail).transpose()?;
                 let sample = Sample {
-                    outcome: outcome(column::<i32>(&row, 4)?.into())?,
-                    latency_us: column::<Option<i32>>(&row, 3)?.map(|us| us.unsigned_abs().into()),
+                    outcome: outcome(column::<i32>(&row, 3)?.into())?,
+                    latency_us: column::<Option<i32>>(&row, 2)?.map(|us| us.unsigned_abs().into()),
                     detail: detail.as_ref(),
                 };
-                sums.add(series, target, at, &sample);
+                sums.add(series.into(), target, at, &sample);
             } else {
-                sums.merge(series, target, at, &summary(&row)?);
+                sums.add_stored(series.into(), target, at, &stored(&row)?)?;
             }
         }
     }
     Ok(sums.figures())
 }
 
-fn summary(row: &Row) -> Result<Summary, Failed> {
+fn stored(row: &Row) -> Result<Stored<'_>, StoreError> {
     let number = |index| column::<i64>(row, index).map(i64::unsigned_abs);
-    let mut summary = Summary {
-        total: number(3)?,
-        up: number(4)?,
-        unknown: number(5)?,
-        sent: number(6)?,
-        received: number(7)?,
-        latency: Latencies {
-            sum: number(9)?,
-            min: number(10)?,
-            max: number(11)?,
-            ..Latencies::default()
-        },
-        ..Summary::default()
-    };
-    decode(column(row, 12)?, &mut summary).ok_or_else(|| unreadable("roll-up", "its figures"))?;
-    Ok(summary)
+    Ok(Stored {
+        total: number(2)?,
+        up: number(3)?,
+        unknown: number(4)?,
+        sent: number(5)?,
+        received: number(6)?,
+        latency_sum: number(7)?,
+        latency_min: number(8)?,
+        latency_max: number(9)?,
+        figures: column(row, 10)?,
+    })
 }
 
 /// The buckets that are marked, the finer first.

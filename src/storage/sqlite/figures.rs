@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Row, params};
 
 use super::super::figures::{self, Sums};
-use super::super::rollup::{decode, encode};
+use super::super::rollup::{Stored, encode};
 use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
 use super::codec::{outcome, target_id, unreadable};
 use super::days::{self, Day, Kind};
 use super::retention;
 use super::store_error;
-use crate::model::{Histogram, Latencies, Sample, Summary, TargetId, Timestamp, micros};
+use crate::model::{Sample, TargetId, Timestamp, micros};
 
 pub fn read(connection: &Connection, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {
     if query.since >= query.until {
@@ -23,22 +23,25 @@ pub fn read(connection: &Connection, query: &FiguresQuery) -> Result<Vec<Figures
         Resolution::FiveMinutes => days::load(connection, Kind::Minutes)?,
         Resolution::Hour => BTreeSet::new(),
     };
-    let days: Vec<Day> = kept
+    let sql = match query.resolution {
+        Resolution::Raw => include_str!("../sql/raw_read.sqlite.sql"),
+        _ => include_str!("../sql/minutes_read.sqlite.sql"),
+    };
+    let days: Vec<(Day, String)> = kept
         .range(Day::of(query.since)..=Day::of(last))
-        .copied()
+        .map(|day| (*day, day.sql(sql)))
         .collect();
     let mut sums = Sums::new(query);
     for series in series(connection, query.target)? {
         match query.resolution {
             Resolution::Raw => {
-                for day in &days {
-                    add_results(connection, *day, series, query, &mut sums)?;
+                for (day, sql) in &days {
+                    add_results(connection, sql, *day, series, query, &mut sums)?;
                 }
             }
             Resolution::FiveMinutes => {
-                for day in &days {
-                    let sql = day.sql(include_str!("../sql/minutes_read.sqlite.sql"));
-                    add_rollups(connection, &sql, series, query, &mut sums)?;
+                for (_, sql) in &days {
+                    add_rollups(connection, sql, series, query, &mut sums)?;
                 }
             }
             Resolution::Hour => {
@@ -69,14 +72,13 @@ fn series(connection: &Connection, target: Option<TargetId>) -> Result<Vec<Serie
 
 fn add_results(
     connection: &Connection,
+    sql: &str,
     day: Day,
     (series, target): Series,
     query: &FiguresQuery,
     sums: &mut Sums,
 ) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare_cached(&day.sql(include_str!("../sql/raw_read.sqlite.sql")))
-        .map_err(store_error)?;
+    let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
     let span = params![series, day.offset(query.since), day.offset(query.until)];
     let mut rows = statement.query(span).map_err(store_error)?;
     while let Some(row) = rows.next().map_err(store_error)? {
@@ -117,37 +119,31 @@ fn add_rollups(
     while let Some(row) = rows.next().map_err(store_error)? {
         let number: i64 = row.get(0).map_err(store_error)?;
         let at = Timestamp::from_micros(number * width);
-        let summary = summary(row)?;
-        sums.merge(series, target, at, &summary);
+        sums.add_stored(series, target, at, &stored(row)?)?;
     }
     Ok(())
 }
 
-fn summary(row: &Row<'_>) -> Result<Summary, StoreError> {
+fn stored<'a>(row: &'a Row<'_>) -> Result<Stored<'a>, StoreError> {
     let number = |index| -> Result<u64, StoreError> {
         let number: i64 = row.get(index).map_err(store_error)?;
         Ok(number.unsigned_abs())
     };
-    let mut summary = Summary {
+    let bytes = row.get_ref(9).map_err(store_error)?;
+    let figures = bytes
+        .as_blob()
+        .map_err(|error| unreadable("roll-up", error))?;
+    Ok(Stored {
         total: number(1)?,
         up: number(2)?,
         unknown: number(3)?,
         sent: number(4)?,
         received: number(5)?,
-        latency: Latencies {
-            sum: number(7)?,
-            min: number(8)?,
-            max: number(9)?,
-            histogram: Histogram::default(),
-        },
-        ..Summary::default()
-    };
-    let bytes = row.get_ref(10).map_err(store_error)?;
-    let bytes = bytes
-        .as_blob()
-        .map_err(|error| unreadable("roll-up", error))?;
-    decode(bytes, &mut summary).ok_or_else(|| unreadable("roll-up", "its figures"))?;
-    Ok(summary)
+        latency_sum: number(6)?,
+        latency_min: number(7)?,
+        latency_max: number(8)?,
+        figures,
+    })
 }
 
 /// The buckets that are marked, the finer first.
