@@ -5,9 +5,9 @@
 //! Leaves out: sending (see `lane`).
 
 use crate::control::{self, CONTROL_OUT_BYTES, NAME_BYTES, Short};
-use crate::ledger::Flight;
 use crate::packet::{ECHO_HEADER, Echo};
 use crate::request::{Family, Request};
+use crate::slot::Flight;
 use crate::sys::{BATCH, Outgoing};
 
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Outbox {
 pub struct Letter {
     pub flight: Flight,
     pub with_source: bool,
+    /// To be sent whole or not at all.
+    pub whole: bool,
     start: usize,
     length: usize,
     name: Short<NAME_BYTES>,
@@ -46,6 +48,7 @@ impl Outbox {
         self.letters.push(Letter {
             flight,
             with_source: request.source.is_some(),
+            whole: request.dont_fragment,
             start,
             length,
             name,
@@ -53,10 +56,12 @@ impl Outbox {
         });
     }
 
-    /// The packets still to be sent.
-    pub fn messages(&self) -> impl Iterator<Item = Outgoing<'_>> {
+    /// The packets still to be sent, as far as they are to be sent alike: all
+    /// `whole`, or none.
+    pub fn messages(&self, whole: bool) -> impl Iterator<Item = Outgoing<'_>> {
         self.letters[self.gone..]
             .iter()
+            .take_while(move |letter| letter.whole == whole)
             .take(BATCH)
             .map(|letter| Outgoing {
                 name: letter.name.as_slice(),
@@ -78,6 +83,11 @@ impl Outbox {
             self.letters.clear();
             self.gone = 0;
         }
+    }
+
+    /// Forgets all packets.
+    pub fn clear(&mut self) {
+        self.advance(self.letters.len());
     }
 
     pub fn is_empty(&self) -> bool {
@@ -126,9 +136,9 @@ impl Numbers {
         Some(flight)
     }
 
-    /// Whether stamps are still to come.
-    pub fn incomplete(&self) -> bool {
-        self.missing > 0
+    /// How many stamps are still to come.
+    pub fn missing(&self) -> usize {
+        self.missing
     }
 
     /// The kernel counts from 0 again.

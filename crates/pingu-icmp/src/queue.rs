@@ -21,7 +21,19 @@ pub struct Queue {
     capacity: usize,
     /// The engine sleeps, or is about to: whoever submits must wake it.
     asleep: AtomicBool,
+    attention: AtomicBool,
     event: File,
+}
+
+/// What kind of sleep is ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// None: there is something the engine has not seen.
+    None,
+    /// The queue is empty.
+    Idle,
+    /// The queue holds requests that cannot be taken now.
+    Holding,
 }
 
 #[derive(Debug)]
@@ -40,6 +52,7 @@ impl Queue {
             }),
             capacity,
             asleep: AtomicBool::new(false),
+            attention: AtomicBool::new(false),
             event: sys::event()?,
         })
     }
@@ -89,17 +102,30 @@ impl Queue {
         }
     }
 
-    /// Announces that the engine will sleep. False if it should not, as there is
-    /// something it has not seen; `with_requests` tells whether requests count.
-    pub fn prepare_sleep(&self, with_requests: bool) -> bool {
+    /// Announces that the engine will sleep, and tells what it should know first;
+    /// `with_requests` tells whether it can take any.
+    pub fn prepare_sleep(&self, with_requests: bool) -> Rest {
         self.asleep.store(true, Ordering::SeqCst);
         let state = self.lock();
-        let unseen = state.closed || (with_requests && !state.requests.is_empty());
+        let held = !state.requests.is_empty();
+        let unseen = state.closed || (with_requests && held);
         drop(state);
-        if unseen {
+        if unseen || self.attention.load(Ordering::SeqCst) {
             self.asleep.store(false, Ordering::SeqCst);
+            return Rest::None;
         }
-        !unseen
+        if held { Rest::Holding } else { Rest::Idle }
+    }
+
+    /// Wakes the engine for something that is not a request.
+    pub fn call(&self) {
+        self.attention.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether the engine was called since the last time this was asked.
+    pub fn called(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) && self.attention.swap(false, Ordering::SeqCst)
     }
 
     /// After sleeping; `signalled` tells whether the event can be read. It must be

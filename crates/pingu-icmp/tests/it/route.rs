@@ -131,6 +131,7 @@ fn the_word_of_a_router_is_kept() {
                         icmp_type,
                         code,
                         from,
+                        mtu: None,
                     };
                     let outcome = collector.probe_one(request);
                     assert_eq!(
