@@ -40,7 +40,7 @@ pub struct Arrival {
     pub stamp: Option<i64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ledger {
     slots: Vec<Slot>,
     limit: usize,
@@ -173,7 +173,7 @@ impl Ledger {
         let state = slot.state;
         if state == State::Taken {
             // Its cookie was on no wire yet.
-            self.stats.late += 1;
+            self.stats.forged += 1;
             return;
         }
         let (rtt, clock) = round_trip(&slot.sent(), arrival.stamp, read);
@@ -482,6 +482,62 @@ mod tests {
         assert_eq!(outcomes[&2], Outcome::Timeout, "it was sent after that");
     }
 
+    #[test]
+    fn what_comes_after_is_told_a_few_times_each_and_a_thousand_times_in_all() {
+        let mut ledger = ledger(4_000);
+        let flights: Vec<Flight> = (0..2_000)
+            .map(|token| {
+                let flight = ledger.open(&request(token, 10), peer(1));
+                ledger.sent(flight, at(0));
+                flight
+            })
+            .collect();
+        ledger.expire(20 * MS, |_| None);
+        let mut reply = |flight: &Flight, ledger: &mut Ledger| {
+            let echo = ledger.echo(7, *flight);
+            ledger.reply(&echo, &arrival(peer(1), Some(25 * MS as i64)), &at(30 * MS));
+        };
+        (0..20).for_each(|_| reply(&flights[0], &mut ledger));
+        let kinds: Vec<_> = ledger.after.iter().map(|word| word.kind).collect();
+        assert_eq!(kinds.len(), usize::from(EACH));
+        assert_eq!(kinds[0], AfterwordKind::Late);
+        assert!(
+            kinds[1..]
+                .iter()
+                .all(|kind| *kind == AfterwordKind::Duplicate)
+        );
+        assert_eq!(ledger.after[0].reply.rtt.as_millis(), 25);
+        flights.iter().for_each(|flight| reply(flight, &mut ledger));
+        assert_eq!(ledger.after.len(), AT_ONCE);
+        let stats = ledger.stats;
+        assert_eq!((stats.late, stats.duplicate), (2_000, 20));
+        assert_eq!(stats.untold + AT_ONCE as u64, 2_020);
+    }
+
+    #[test]
+    fn a_request_is_remembered_until_the_reserve_has_passed() {
+        let mut ledger = ledger(1 << 18);
+        let first = ledger.open(&request(1, 10), peer(1));
+        ledger.sent(first, at(0));
+        ledger.expire(20 * MS, |_| None);
+        let answer = |ledger: &mut Ledger| {
+            let echo = ledger.echo(7, first);
+            ledger.reply(&echo, &arrival(peer(1), None), &at(30 * MS));
+        };
+        for token in 0..RESERVE as u64 {
+            let flight = ledger.open(&request(token, 10), peer(1));
+            ledger.unsent(flight, LocalError::Stopped);
+        }
+        answer(&mut ledger);
+        assert_eq!((ledger.stats.late, ledger.stats.stale), (1, 0));
+        for token in 0..2 {
+            let flight = ledger.open(&request(token, 10), peer(1));
+            ledger.unsent(flight, LocalError::Stopped);
+        }
+        answer(&mut ledger);
+        assert_eq!((ledger.stats.late, ledger.stats.stale), (1, 1));
+    }
+
     #[derive(Debug, Clone)]
     enum Step {
         Open {
@@ -570,6 +626,7 @@ mod tests {
             let stats = ledger.stats;
             prop_assert_eq!(stats.taken, tokens);
             prop_assert_eq!(stats.replies + stats.timeouts + stats.icmp_errors + stats.local_errors, tokens);
+            prop_assert!(ledger.after.len() as u64 + stats.untold == stats.late + stats.duplicate);
             prop_assert_eq!(ledger.waiting, [0, 0]);
             prop_assert_eq!(ledger.room(), limit);
             prop_assert_eq!(ledger.next_expiry(), None);

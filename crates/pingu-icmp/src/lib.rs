@@ -5,6 +5,9 @@ mod arrival;
 mod control;
 mod cookie;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lane;
 mod ledger;
 mod lull;

@@ -2,6 +2,7 @@
 //! make themselves. Needs root (see `namespace`).
 
 #[cfg(test)]
+mod afterwards;
 mod batch;
 #[cfg(test)]
 mod forgery;
@@ -10,9 +11,11 @@ mod loopback;
 #[cfg(test)]
 mod namespace;
 #[cfg(test)]
+mod pace;
 mod permission;
 #[cfg(test)]
 mod responder;
+mod revival;
 #[cfg(test)]
 mod route;
 #[cfg(test)]
