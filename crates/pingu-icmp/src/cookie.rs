@@ -39,7 +39,7 @@ impl Cookie {
 /// The secret of one engine. `RandomState` is SipHash-1-3 keyed from the
 /// operating system's randomness: a keyed function whose 64-bit tags cannot be
 /// guessed, at about 15 ns each and without a dependency.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Secret(RandomState);
 
 impl Secret {

@@ -12,6 +12,7 @@
 //! believed that was not sent, nobody but the peer answers, every request ends at
 //! most once, and what is told stays bounded.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -40,8 +41,9 @@ const CHECKSUM: u8 = 128;
 const PEERS: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"];
 
 thread_local! {
-    /// Made once, since most of the time of a run would go into it.
-    static START: (Ledger, [Flight; 4]) = start();
+    /// Used until something happens to it: most of the time of a run would go into
+    /// making it.
+    static UNTOUCHED: Cell<Option<(Ledger, [Flight; 4])>> = const { Cell::new(None) };
 }
 
 /// Hands one input through.
@@ -49,11 +51,12 @@ pub fn receive(input: &[u8]) {
     drop(run(input));
 }
 
+/// Returns the ledger, if anything happened to it.
 fn run(input: &[u8]) -> Option<Ledger> {
     let (&[flags, name, control], rest) = input.split_first_chunk()?;
     let (name, rest) = split(rest, name, control::NAME_BYTES);
     let (control, rest) = split(rest, control, control::CONTROL_IN_BYTES);
-    let (mut ledger, flights) = START.with(Clone::clone);
+    let (mut ledger, flights) = UNTOUCHED.take().unwrap_or_else(start);
     let reader = Reader {
         family: if flags & V6 == 0 {
             Family::V4
@@ -87,7 +90,12 @@ fn run(input: &[u8]) -> Option<Ledger> {
         notice(&mut ledger, reader.family, &message, flight);
     }
     verify(&ledger, flags & GENUINE != 0);
-    Some(ledger)
+    if ledger.done.is_empty() && ledger.after.is_empty() {
+        UNTOUCHED.set(Some((ledger, flights)));
+        None
+    } else {
+        Some(ledger)
+    }
 }
 
 /// Cuts `length` bytes off the front: no more than there are, or than the kernel writes.
@@ -116,6 +124,7 @@ fn start() -> (Ledger, [Flight; 4]) {
         flight
     });
     ledger.expire(1 << 21, |_| None);
+    ledger.done.clear();
     (ledger, flights)
 }
 
@@ -176,7 +185,8 @@ fn notice(ledger: &mut Ledger, family: Family, message: &Incoming<'_>, flight: F
 }
 
 fn verify(ledger: &Ledger, genuine: bool) {
-    let mut ended = [0; PEERS.len()];
+    // The second one timed out before.
+    let mut ended = [0, 1, 0, 0];
     for end in &ledger.done {
         let token = end.token as usize;
         ended[token] += 1;
@@ -191,12 +201,13 @@ fn verify(ledger: &Ledger, genuine: bool) {
         assert!(genuine && ended[word.token as usize] == 1);
     }
     let waiting = ledger.waiting(Family::V4) + ledger.waiting(Family::V6);
-    assert_eq!(waiting + ledger.done.len(), PEERS.len());
+    assert_eq!(waiting + ledger.done.len() + 1, PEERS.len());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Stats;
 
     /// Inputs tried in a test run; the fuzzer itself goes on for as long as it is let.
     const INPUTS: u32 = if cfg!(miri) { 200 } else { 1_000_000 };
@@ -235,8 +246,8 @@ mod tests {
     #[test]
     fn the_seeds_lead_where_their_names_say() {
         for (name, seed) in corpus() {
-            let ledger = run(&seed).unwrap();
-            let stats = ledger.stats;
+            UNTOUCHED.set(None);
+            let stats = run(&seed).map_or(Stats::default(), |ledger| ledger.stats);
             let all = [
                 ("reply", stats.replies),
                 ("copy", stats.duplicate),

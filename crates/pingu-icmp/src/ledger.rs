@@ -40,7 +40,7 @@ pub struct Arrival {
     pub stamp: Option<i64>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Ledger {
     slots: Vec<Slot>,
     limit: usize,

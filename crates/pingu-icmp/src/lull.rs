@@ -40,13 +40,12 @@ impl Lull {
                 self.until = None;
                 self.woken = None;
             }
-            Some(_) => {}
             None if found && woken => {
                 let soon = self.woken.is_some_and(|last| now - last < self.length);
                 self.until = soon.then_some(now + self.length);
                 self.woken = Some(now);
             }
-            None => {}
+            _ => {}
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Flight {
     pub generation: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Slot {
     pub token: u64,
     timeout_ns: u64,

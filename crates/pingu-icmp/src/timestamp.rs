@@ -39,7 +39,7 @@ pub struct Departure {
 }
 
 /// Samples both clocks and notices steps.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Clocks {
     base: Instant,
     difference: i64,

@@ -22,7 +22,7 @@ struct Entry {
 }
 
 /// Times are nanoseconds on one monotonic clock.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Wheel {
     heads: Box<[u32]>,
     occupied: Box<[u64]>,

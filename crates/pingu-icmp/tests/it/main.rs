@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod afterwards;
+#[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod forgery;
@@ -12,9 +13,11 @@ mod loopback;
 mod namespace;
 #[cfg(test)]
 mod pace;
+#[cfg(test)]
 mod permission;
 #[cfg(test)]
 mod responder;
+#[cfg(test)]
 mod revival;
 #[cfg(test)]
 mod route;
