@@ -33,10 +33,6 @@ impl Lane {
     pub fn receive(&mut self, ledger: &mut Ledger, inboxes: &mut Inboxes) -> Reading {
         let ready = std::mem::take(&mut self.ready);
         let mut reading = Reading::default();
-        if ready.noticed {
-            // An ICMP error alone makes the socket ready without any packet.
-            self.clear_errors(ledger, inboxes);
-        }
         for _ in 0..ROUNDS {
             let Ok(socket) = &self.socket else {
                 return reading;
@@ -150,6 +146,7 @@ impl Lane {
                         peer,
                         scope,
                     } => {
+                        self.troubled = true;
                         let quote = packet::parse_quote(self.family, message.packet)
                             .ok()
                             .filter(|quote| quote.id == socket.reader.id);

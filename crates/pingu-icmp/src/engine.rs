@@ -47,9 +47,9 @@ pub struct Config {
     /// burst go out; the burst is 10 ms of the rate, at least one packet. Default
     /// `None`: no limit.
     pub max_pps: Option<NonZeroU32>,
-    /// How long replies may lie in the socket, where they come less than this
-    /// apart, so that many are read at once: at most 10 ms (more is cut), 0 for
-    /// never. It costs no exactness, since the kernel stamped them when they came;
+    /// How long replies may lie in the socket, where they come less than half of
+    /// this apart, so that many are read at once: at most 10 ms (more is cut), 0
+    /// for never. It costs no exactness, since the kernel stamped them when they came;
     /// the completion is that much later. A window of requests that is only
     /// refilled by completions gets slower by it: give 0 there. Default 1.5 ms.
     pub gather: Duration,

@@ -43,6 +43,8 @@ pub struct Lane {
     pub overflowed: Option<u64>,
     /// The limit the kernel told when it last refused a packet as too large.
     pub too_large: Option<u32>,
+    /// An ICMP error came lately: there may soon be another.
+    pub troubled: bool,
     /// Errors of receiving in a row that nothing explains.
     pub failures: u32,
 }
@@ -70,6 +72,7 @@ impl Lane {
             drops: 0,
             overflowed: None,
             too_large: None,
+            troubled: false,
             failures: 0,
         }
     }
@@ -98,9 +101,9 @@ impl Lane {
         self.failures = 0;
     }
 
-    /// Sends the outbox as far as the socket takes it. With `lazy` the stamps of
-    /// what was sent are left to be read together with the replies.
-    pub fn send(&mut self, ledger: &mut Ledger, inboxes: &mut Inboxes, lazy: bool) {
+    /// Sends the outbox as far as the socket takes it. The stamps of what was sent
+    /// are left to be read together with the replies.
+    pub fn send(&mut self, ledger: &mut Ledger, inboxes: &mut Inboxes) {
         let mut attempts = 0;
         while let Some(letter) = self.outbox.rest().first() {
             let whole = letter.whole;
@@ -153,11 +156,8 @@ impl Lane {
             self.give_up(ledger, errno);
             attempts = 0;
         }
-        let missing = self.numbers.missing();
-        if lazy && missing <= STAMPS_LEFT {
-            self.stamps_left = true;
-        } else if missing > 0 {
-            // Most devices stamp within the call; read now, they need no wake-up.
+        self.stamps_left = true;
+        if self.numbers.missing() > STAMPS_LEFT {
             self.receive_stamps(ledger, inboxes);
         }
     }

@@ -493,7 +493,7 @@ mod tests {
             })
             .collect();
         ledger.expire(20 * MS, |_| None);
-        let mut reply = |flight: &Flight, ledger: &mut Ledger| {
+        let reply = |flight: &Flight, ledger: &mut Ledger| {
             let echo = ledger.echo(7, *flight);
             ledger.reply(&echo, &arrival(peer(1), Some(25 * MS as i64)), &at(30 * MS));
         };
@@ -507,7 +507,9 @@ mod tests {
                 .all(|kind| *kind == AfterwordKind::Duplicate)
         );
         assert_eq!(ledger.after[0].reply.rtt.as_millis(), 25);
-        flights.iter().for_each(|flight| reply(flight, &mut ledger));
+        for flight in &flights {
+            reply(flight, &mut ledger);
+        }
         assert_eq!(ledger.after.len(), AT_ONCE);
         let stats = ledger.stats;
         assert_eq!((stats.late, stats.duplicate), (2_000, 20));

@@ -1,4 +1,4 @@
-//! The engine thread: receive, expire, take, send, deliver, sleep; round and round.
+//! The engine thread: take, send, receive, expire, deliver, sleep; round and round.
 //!
 //! Promises: what has arrived is read before anything is declared timed out, so
 //! that a late wake-up of this thread loses no reply; it sleeps whenever there is
@@ -80,14 +80,16 @@ impl<S: Sink> Worker<S> {
         let closing = Closing(Arc::clone(&self.shared));
         loop {
             self.revive();
-            let more = self.receive();
-            self.expire(more);
             let room = self.room();
             let closed = self.take(room);
             self.send();
             if closed {
                 break;
             }
+            // After sending: what came meanwhile is read in the same turn, and
+            // nothing waits for it.
+            let more = self.receive();
+            self.expire(more);
             self.deliver();
             if !more {
                 self.sleep();
@@ -196,12 +198,18 @@ impl<S: Sink> Worker<S> {
     }
 
     fn send(&mut self) {
-        let lazy = self.lull.until().is_some();
+        let lull = self.lull.until().is_some();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.ready.noticed || (lull && lane.troubled) {
+                // An error that is there would be taken for that of what is sent.
+                lane.ready.noticed = false;
+                lane.troubled = false;
+                lane.clear_errors(&mut self.ledger, &mut self.inboxes);
+            }
             if lane.outbox.is_empty() {
                 continue;
             }
-            lane.send(&mut self.ledger, &mut self.inboxes, lazy);
+            lane.send(&mut self.ledger, &mut self.inboxes);
             if lane.socket.is_err() {
                 self.shared.access()[index] = lane.access();
             }

@@ -10,6 +10,7 @@
 
 mod run;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -110,9 +111,10 @@ fn table() -> Result<(), Failure> {
             if !is_fping {
                 costs.push(cost(&std::env::current_exe()?, arguments, "", *probes)?);
             } else if with_fping {
-                let targets: String = (0..FPING_TARGETS)
-                    .map(|n| format!("{}\n", run::peer(u64::from(n))))
-                    .collect();
+                let mut targets = String::new();
+                for number in 0..FPING_TARGETS {
+                    writeln!(targets, "{}", run::peer(u64::from(number)))?;
+                }
                 costs.push(cost("fping".as_ref(), arguments, &targets, *probes)?);
             }
         }
