@@ -141,3 +141,56 @@ impl Queue {
         self.event.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests(count: u64) -> Vec<Request> {
+        (0..count)
+            .map(|token| Request::new(token, [127, 0, 0, 1].into()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_queued_keeps_the_engine_awake_only_if_it_can_be_taken() {
+        let queue = Queue::new(4).unwrap();
+        assert_eq!(queue.prepare_sleep(true), Rest::Idle);
+        queue.submit(&mut requests(1)).unwrap();
+        assert_eq!(queue.prepare_sleep(true), Rest::None);
+        assert_eq!(queue.prepare_sleep(false), Rest::Holding);
+        assert!(!queue.take(9, &mut Vec::new()));
+        assert_eq!(queue.prepare_sleep(true), Rest::Idle);
+        queue.close();
+        assert_eq!(queue.prepare_sleep(false), Rest::None);
+        assert!(queue.take(9, &mut Vec::new()));
+    }
+
+    #[test]
+    fn a_call_is_heard_once_and_before_sleep() {
+        let queue = Queue::new(4).unwrap();
+        assert!(!queue.called());
+        queue.call();
+        assert_eq!(queue.prepare_sleep(true), Rest::None);
+        assert!(queue.called());
+        assert!(!queue.called());
+        assert_eq!(queue.prepare_sleep(true), Rest::Idle);
+    }
+
+    #[test]
+    fn what_does_not_fit_stays_in_order() {
+        let queue = Queue::new(4).unwrap();
+        let mut batch = requests(6);
+        assert_eq!(queue.submit(&mut batch), Err(SubmitError::Full { left: 2 }));
+        assert_eq!(
+            batch.iter().map(|one| one.token).collect::<Vec<_>>(),
+            [4, 5]
+        );
+        let mut taken = Vec::new();
+        queue.take(3, &mut taken);
+        assert_eq!(
+            taken.iter().map(|one| one.token).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+    }
+}

@@ -145,6 +145,12 @@ impl Socket {
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
         ];
         for (level, option) in options {
+            if option == ttl
+                && self.reader.family == Family::V4
+                && self.reader.kind == SocketKind::Raw
+            {
+                continue; // it is in the IP header that comes with every packet
+            }
             // Linux has all three; some sandboxes that pass for it have not.
             drop(sys::set_option(
                 self.fd(),

@@ -346,6 +346,60 @@ fn what_this_host_refuses_is_a_local_error_of_its_kind() {
     );
 }
 
+/// The index of an interface, which is the scope of its link.
+fn scope_of(interface: &str) -> u32 {
+    let shown = Command::new("ip")
+        .args(["-o", "link", "show", interface])
+        .output()
+        .unwrap()
+        .stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    shown.split(':').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn one_link_local_address_on_two_links_is_two_peers() {
+    let setup = "
+        ip link set lo up
+        echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range
+        for n in 1 2; do
+            ip netns add far$n
+            ip link add near$n type veth peer name far netns far$n
+            ip link set near$n up addrgenmode none
+            ip addr add fe80::1/64 dev near$n nodad
+            ip -n far$n link set far up addrgenmode none
+            ip -n far$n addr add fe80::2/64 dev far nodad
+            ip netns exec far$n sh -c \"echo 10$n > /proc/sys/net/ipv6/conf/far/hop_limit\"
+        done";
+    inside(
+        "route::one_link_local_address_on_two_links_is_two_peers",
+        setup,
+        Rights::All,
+        || {
+            for socket in BOTH {
+                let collector = Collector::only(socket);
+                let scopes = [scope_of("near1"), scope_of("near2")];
+                let requests = (0..200).map(|token| Request {
+                    scope: scopes[token as usize % 2],
+                    source: (token % 3 == 0).then(|| "fe80::1".parse().unwrap()),
+                    ..patient(token, "fe80::2")
+                });
+                for (token, end) in collector.probe(requests.collect()) {
+                    let end = reply(end.outcome);
+                    // Each far end answers with a hop limit of its own.
+                    assert_eq!(
+                        end.ttl,
+                        Some(101 + token as u8 % 2),
+                        "{token} by {socket:?}"
+                    );
+                }
+                let stats = collector.stop_idle();
+                assert_eq!((stats.replies, stats.wrong_peer), (200, 0), "{stats:?}");
+            }
+        },
+    );
+}
+
 #[test]
 fn a_link_local_peer_is_reached_through_its_scope() {
     inside(
@@ -353,13 +407,7 @@ fn a_link_local_peer_is_reached_through_its_scope() {
         ROUTER,
         Rights::All,
         || {
-            let shown = Command::new("ip")
-                .args(["-o", "link", "show", "near"])
-                .output()
-                .unwrap()
-                .stdout;
-            let shown = String::from_utf8(shown).unwrap();
-            let scope: u32 = shown.split(':').next().unwrap().parse().unwrap();
+            let scope = scope_of("near");
             for socket in BOTH {
                 let collector = Collector::only(socket);
                 let outcome = collector.probe_one(Request {
