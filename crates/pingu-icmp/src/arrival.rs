@@ -187,8 +187,13 @@ impl Lane {
     /// belongs to an entry just read, or to one the kernel had no room to queue.
     pub fn clear_errors(&mut self, ledger: &mut Ledger, inboxes: &mut Inboxes) -> usize {
         let found = self.receive_notices(ledger, inboxes, false);
-        if let Ok(socket) = &self.socket {
-            drop(socket.take_error());
+        if let Ok(socket) = &self.socket
+            && let Some(error) = socket.take_error()
+        {
+            let errno = Errno::of(&error);
+            if deadly(errno) {
+                self.lose(errno, ledger);
+            }
         }
         found
     }

@@ -62,6 +62,9 @@ impl Revival {
 impl Lane {
     /// Gives the socket up: what it had under way cannot be answered any more.
     pub fn lose(&mut self, errno: Errno, ledger: &mut Ledger) {
+        if self.socket.is_err() {
+            return;
+        }
         let lost = LocalError::SocketLost(errno);
         self.socket = Err(lost);
         ledger.abandon(self.family, lost);

@@ -2,7 +2,8 @@
 //!
 //! Promises: what has arrived is read before anything is declared timed out, so
 //! that a late wake-up of this thread loses no reply; it sleeps whenever there is
-//! nothing to do; a panicking sink stops nothing. Leaves out: everything a turn
+//! nothing to do; what an engine says of its sockets is true before a completion
+//! speaks of them; a panicking sink stops nothing. Leaves out: everything a turn
 //! consists of.
 
 use std::io;
@@ -113,15 +114,12 @@ impl<S: Sink> Worker<S> {
         let now = self.ledger.clocks.mono();
         let due = self.lull.until().is_some_and(|until| now >= until);
         let (mut read, mut woken, mut found, mut more) = (false, false, false, false);
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
+        for lane in &mut self.lanes {
             let ready = lane.ready != Ready::default();
             if !(ready || due || self.ledger.waiting(lane.family) > 0) || lane.socket.is_err() {
                 continue;
             }
             let reading = lane.receive(&mut self.ledger, &mut self.inboxes);
-            if lane.socket.is_err() {
-                self.shared.access()[index] = lane.access();
-            }
             read = true;
             woken |= ready;
             found |= reading.count > 0;
@@ -199,19 +197,15 @@ impl<S: Sink> Worker<S> {
 
     fn send(&mut self) {
         let lull = self.lull.until().is_some();
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
+        for lane in &mut self.lanes {
             if lane.ready.noticed || (lull && lane.troubled) {
                 // An error that is there would be taken for that of what is sent.
                 lane.ready.noticed = false;
                 lane.troubled = false;
                 lane.clear_errors(&mut self.ledger, &mut self.inboxes);
             }
-            if lane.outbox.is_empty() {
-                continue;
-            }
-            lane.send(&mut self.ledger, &mut self.inboxes);
-            if lane.socket.is_err() {
-                self.shared.access()[index] = lane.access();
+            if !lane.outbox.is_empty() {
+                lane.send(&mut self.ledger, &mut self.inboxes);
             }
         }
     }
@@ -219,6 +213,12 @@ impl<S: Sink> Worker<S> {
     fn deliver(&mut self) {
         self.ledger.stats.clock_steps = u64::from(self.ledger.clocks.steps());
         self.shared.stats.store(&self.ledger.stats);
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if lane.socket.is_err() {
+                // It may have been lost in this turn.
+                self.shared.access()[index] = lane.access();
+            }
+        }
         let (sink, ledger) = (&mut self.sink, &mut self.ledger);
         if !ledger.done.is_empty() {
             if catch_unwind(AssertUnwindSafe(|| sink.complete(&mut ledger.done))).is_err() {
