@@ -8,6 +8,8 @@ mod batch;
 #[cfg(test)]
 mod forgery;
 #[cfg(test)]
+mod gather;
+#[cfg(test)]
 mod loopback;
 #[cfg(test)]
 mod namespace;
