@@ -5,9 +5,10 @@ BINARY := target/release/pingu
 STATE  := .pingu
 PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege lint fmt typecheck check build fill bench bench-storage clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-storage clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +81,15 @@ test-tools:
 
 siege: test-tools ## kill and pause the database, and Pingu, twenty times each under 2,000 results a second (15 minutes)
 	SIEGE_ROUNDS=20 $(CARGO) test --release --locked --test it -- --nocapture --test-threads 1 siege::
+
+bench-icmp: ## what an echo costs, beside fping, and how exact it is (root, 4 minutes)
+	$(CARGO) build --release --locked --package pingu-icmp --examples
+	target/release/examples/flood
+	target/release/examples/accuracy
+
+fuzz-icmp: ## let a fuzzer at the packet parsers for FUZZ_SECONDS (nightly Rust and cargo-fuzz)
+	cd crates/pingu-icmp && mkdir -p fuzz/found && \
+		$(CARGO) +nightly fuzz run receive fuzz/found fuzz/corpus/receive -- -max_len=1200 -max_total_time=$(FUZZ_SECONDS)
 
 fmt: ## format the source
 	$(CARGO) fmt --all

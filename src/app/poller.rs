@@ -67,7 +67,11 @@ impl Poller {
             HttpProber::new(resolver.clone(), &Roots::of_this_machine()),
             fitting_probes(settings.http_concurrency),
             to_pipeline,
-            |sink| IcmpProber::start(resolver, sink),
+            |sink| {
+                let prober = IcmpProber::start(resolver, settings.icmp_max_pps, sink);
+                site.metrics.count_echoes(prober.stats());
+                prober
+            },
         ));
         let launcher = Arc::clone(&dispatch);
         let launch = move |due: &mut Vec<_>| launcher.launch(due);

@@ -38,7 +38,8 @@ Examples:
                                  the API on the database of that poller
 
 Settings come from the environment and from .env: DATABASE_URL, SPOOL_PATH, SPOOL_MAX_BYTES,
-TARGETS_PATH, LISTEN, API_TOKEN, HTTP_CONCURRENCY, LOCATION, LOG_LEVEL, LOG_FORMAT; example.env
+RETENTION_DAYS, ROLLUP_5M_RETENTION_DAYS, ROLLUP_1H_RETENTION_DAYS, TARGETS_PATH, LISTEN,
+API_TOKEN, HTTP_CONCURRENCY, ICMP_MAX_PPS, LOCATION, LOG_LEVEL, LOG_FORMAT; example.env
 explains each. run, poller and api wait for a Postgres that is away.
 
 Exit codes:

@@ -101,6 +101,17 @@ pub const HTTP_CONCURRENCY: Setting = Setting {
     is_secret: false,
 };
 
+pub const ICMP_MAX_PPS: Setting = Setting {
+    name: "ICMP_MAX_PPS",
+    default: "0",
+    expected: "0 for no limit, or a whole number of packets a second up to 1000000, like 5000",
+    help: &[
+        "How many packets a second may be sent for pings, whatever the targets ask for; 0 is no limit. What is above waits,",
+        "and its lag says so.",
+    ],
+    is_secret: false,
+};
+
 pub const SPOOL_PATH: Setting = Setting {
     name: "SPOOL_PATH",
     default: "pingu.spool.db",
@@ -166,6 +177,7 @@ pub const ALL: &[&Setting] = &[
     &LISTEN,
     &API_TOKEN,
     &HTTP_CONCURRENCY,
+    &ICMP_MAX_PPS,
     &LOCATION,
     &LOG_LEVEL,
     &LOG_FORMAT,

@@ -9,6 +9,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub location: String,
     /// 1 to 65536.
     pub http_concurrency: usize,
+    /// Packets a second, up to a million; nothing where there is no limit.
+    pub icmp_max_pps: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +112,7 @@ impl Settings {
             }
         });
         let http_concurrency = reader.take(&setting::HTTP_CONCURRENCY, concurrency);
+        let icmp_max_pps = reader.take(&setting::ICMP_MAX_PPS, packets_a_second);
         let spool_is_named = reader.values.contains_key(setting::SPOOL_PATH.name);
         let mut spool_path = reader.take(&setting::SPOOL_PATH, |text| Ok(PathBuf::from(text)));
         let spool_max_bytes = reader.take(&setting::SPOOL_MAX_BYTES, spool_max_bytes);
@@ -143,6 +147,7 @@ impl Settings {
                 log_format: log_format?,
                 location: location?,
                 http_concurrency: http_concurrency?,
+                icmp_max_pps: icmp_max_pps?,
             })
         };
         match all() {
@@ -305,6 +310,14 @@ fn concurrency(text: &str) -> Result<usize, Option<&'static str>> {
         .ok()
         .filter(|count| (1..=65_536).contains(count))
         .ok_or(None)
+}
+
+fn packets_a_second(text: &str) -> Result<Option<NonZeroU32>, Option<&'static str>> {
+    let packets = text.parse::<u32>().ok();
+    let packets = packets
+        .filter(|packets| *packets <= 1_000_000)
+        .ok_or(None)?;
+    Ok(NonZeroU32::new(packets))
 }
 
 fn days(text: &str) -> Result<u32, Option<&'static str>> {

@@ -227,14 +227,15 @@ impl Cluster {
         let pid = file.lines().next().expect("its process").to_owned();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let children = children.expect("its children");
-        let status = Command::new("kill")
-            .args(["-s", name, &pid])
-            .args(children.split_whitespace())
-            .stderr(Stdio::null())
-            .status()
-            .expect("running kill");
-        // a process may have ended by itself since its number was read
-        assert!(status.success() || name == "CONT", "sending {name}");
+        for process in std::iter::once(pid.as_str()).chain(children.split_whitespace()) {
+            let status = Command::new("kill")
+                .args(["-s", name, process])
+                .stderr(Stdio::null())
+                .status()
+                .expect("running kill");
+            // a child may have ended by itself since its number was read
+            assert!(status.success() || process != pid, "sending {name}");
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -355,7 +356,7 @@ fn ask(url: &str, statement: &str) -> Result<Vec<String>, String> {
         let source = std::error::Error::source(&error);
         source.map_or_else(|| error.to_string(), ToString::to_string)
     };
-    runtime.expect("a runtime").block_on(async {
+    let asked = async {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(said)?;
         let connection = tokio::spawn(connection);
         let answer = client.simple_query(statement).await.map_err(said);
@@ -366,5 +367,10 @@ fn ask(url: &str, statement: &str) -> Result<Vec<String>, String> {
             _ => None,
         });
         Ok(rows.collect())
+    };
+    runtime.expect("a runtime").block_on(async {
+        // a server that a failed test left paused must not hold up the end of it
+        let answered = tokio::time::timeout(PATIENCE, asked).await;
+        answered.unwrap_or_else(|_| Err("no answer".to_owned()))
     })
 }

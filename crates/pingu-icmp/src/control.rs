@@ -165,10 +165,12 @@ pub struct Ancillary {
 /// `sock_extended_err` of ip(7) and its offender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtendedError {
+    pub errno: u32,
     pub origin: u8,
     pub icmp_type: u8,
     pub code: u8,
-    /// For a stamp: which (0: handed to the device).
+    /// For a stamp: which (0: handed to the device). For a packet that was too
+    /// large: the largest that is not.
     pub info: u32,
     /// For a stamp: the number of the packet.
     pub data: u32,
@@ -214,6 +216,7 @@ fn extended_error(data: &[u8]) -> Option<ExtendedError> {
     let head: &[u8; 16] = data.first_chunk()?;
     let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     Some(ExtendedError {
+        errno: word(0),
         origin: head[4],
         icmp_type: head[5],
         code: head[6],

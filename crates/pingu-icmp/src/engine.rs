@@ -5,16 +5,18 @@
 //! the thread's work (see `worker`).
 
 use std::io;
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use crate::afterword::Afterword;
 use crate::cookie::Secret;
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::outcome::{Completion, LocalError};
 use crate::queue::Queue;
 use crate::request::{Family, Request};
-use crate::socket::Socket;
 use crate::stats::{Published, Stats};
 use crate::worker::{FAMILIES, Worker};
 
@@ -22,7 +24,7 @@ use crate::worker::{FAMILIES, Worker};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Requests sent and unanswered at once, at least 1; what is above waits in
-    /// the queue. About 140 bytes each, used only as far as it is needed.
+    /// the queue. About 100 bytes each, used only as far as it is needed.
     /// Default 262,144.
     pub max_in_flight: usize,
     /// Requests accepted and not yet sent, at least 1. Default 65,536.
@@ -39,6 +41,18 @@ pub struct Config {
     /// Open only this kind of socket; `None` (default) prefers a datagram socket
     /// and falls back to a raw one.
     pub socket: Option<SocketKind>,
+    /// At most this many packets a second, of both families together, whatever is
+    /// asked: what is above waits in the queue, which [`Completion::sent_at`]
+    /// shows. In any span of `t` seconds no more than `rate * t` packets and one
+    /// burst go out; the burst is 10 ms of the rate, at least one packet. Default
+    /// `None`: no limit.
+    pub max_pps: Option<NonZeroU32>,
+    /// How long replies may lie in the socket, where they come less than half of
+    /// this apart, so that many are read at once: at most 10 ms (more is cut), 0
+    /// for never. It costs no exactness, since the kernel stamped them when they came;
+    /// the completion is that much later. A window of requests that is only
+    /// refilled by completions gets slower by it: give 0 there. Default 1.5 ms.
+    pub gather: Duration,
     /// Name of the thread; the kernel keeps 15 bytes of it. Default `icmp`.
     pub thread_name: String,
 }
@@ -52,6 +66,8 @@ impl Default for Config {
             send_buffer: 4 << 20,
             transmit_stamps: true,
             socket: None,
+            max_pps: None,
+            gather: Duration::from_micros(1_500),
             thread_name: "icmp".to_owned(),
         }
     }
@@ -75,6 +91,13 @@ pub enum SocketKind {
 pub trait Sink: Send + 'static {
     /// Takes the completions out of `batch`.
     fn complete(&mut self, batch: &mut Vec<Completion>);
+
+    /// Takes what came after completions out of `batch`: late and repeated
+    /// replies. A request's completion is always given before. Closures, and sinks
+    /// that do not say otherwise, drop it; [`Stats`] counts it all the same.
+    fn afterwards(&mut self, batch: &mut Vec<Afterword>) {
+        batch.clear();
+    }
 }
 
 impl<F: FnMut(&mut Vec<Completion>) + Send + 'static> Sink for F {
@@ -116,7 +139,6 @@ pub enum SubmitError {
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
-    access: [Result<SocketKind, LocalError>; 2],
     thread: Option<JoinHandle<()>>,
 }
 
@@ -125,36 +147,43 @@ pub struct Engine {
 pub struct Shared {
     pub queue: Queue,
     pub stats: Published,
+    access: Mutex<[Access; 2]>,
+}
+
+/// How a socket was opened, or why it was not.
+pub type Access = Result<SocketKind, LocalError>;
+
+impl Shared {
+    /// The socket of each family as it is now, IPv4 first.
+    pub fn access(&self) -> MutexGuard<'_, [Access; 2]> {
+        // Nothing that holds the lock can panic.
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Engine {
     /// Opens the sockets, on the calling thread so that `CAP_NET_RAW` can be
     /// dropped when this returns, and starts the engine. A family that cannot be
-    /// opened completes its requests with the reason ([`Engine::access`]).
+    /// opened completes its requests with the reason ([`Engine::access`]), and is
+    /// tried again ([`Engine::reopen`]).
     pub fn start(config: Config, sink: impl Sink) -> Result<Self, StartError> {
         let secret = Secret::default();
-        let lanes = FAMILIES
-            .map(|family| Lane::new(family, Socket::open(family, &config, secret.identifier())));
-        let access = [&lanes[0], &lanes[1]].map(|lane| {
-            lane.socket
-                .as_ref()
-                .map(|socket| socket.kind)
-                .map_err(|error| *error)
-        });
+        let id = secret.identifier();
+        let lanes = FAMILIES.map(|family| Lane::open(family, config.clone(), id));
         let queue = Queue::new(config.queue.max(1)).map_err(StartError::Event)?;
         let shared = Arc::new(Shared {
             queue,
             stats: Published::default(),
+            access: Mutex::new([lanes[0].access(), lanes[1].access()]),
         });
         let ledger = Ledger::new(config.max_in_flight.clamp(1, 1 << 31), secret);
-        let worker = Worker::new(Arc::clone(&shared), sink, lanes, ledger);
+        let worker = Worker::new(Arc::clone(&shared), sink, lanes, ledger, &config);
         let thread = thread::Builder::new()
             .name(config.thread_name)
             .spawn(move || worker.run())
             .map_err(StartError::Thread)?;
         Ok(Self {
             shared,
-            access,
             thread: Some(thread),
         })
     }
@@ -165,9 +194,26 @@ impl Engine {
         self.shared.queue.submit(batch)
     }
 
-    /// How a family's socket was opened, or why it was not.
+    /// How a family's socket is open, or why it is not: as of now, since a socket
+    /// that is not open is tried again ([`Engine::reopen`]).
     pub fn access(&self, family: Family) -> Result<SocketKind, LocalError> {
-        self.access[usize::from(family == Family::V6)]
+        self.shared.access()[usize::from(family == Family::V6)]
+    }
+
+    /// Tries at once to open every socket that is not open, as after a permission
+    /// was given. Returns without waiting for it; [`Engine::access`] tells.
+    ///
+    /// It is never needed: the engine tries by itself, after 100 ms and then twice
+    /// as long each time, up to every 10 s. A socket that was lost (shut down,
+    /// closed or destroyed by somebody else) is opened again in the same way; the
+    /// requests it had under way end with [`LocalError::SocketLost`]. Interfaces
+    /// that go and come again need none of this, their sockets are bound to none.
+    ///
+    /// Sockets opened later are opened by the engine's thread with the permissions
+    /// it has then: without `CAP_NET_RAW` and outside `ping_group_range` a lost
+    /// socket cannot be replaced.
+    pub fn reopen(&self) {
+        self.shared.queue.call();
     }
 
     /// The counters as of the last turn of the engine.

@@ -13,51 +13,20 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::time::Duration;
 
+use crate::afterword::{AT_ONCE, Afterword, AfterwordKind, EACH};
 use crate::cookie::{Cookie, Secret};
 use crate::outcome::{Clock, Completion, IcmpError, LocalError, Outcome, Reply};
 use crate::packet::{Echo, Quote};
 use crate::request::{Family, Request};
+use crate::slot::{Flight, Slot, State};
 use crate::stats::Stats;
-use crate::timestamp::{Clocks, Departure, Moment, round_trip};
+use crate::timestamp::{Clocks, Moment, round_trip};
 use crate::wheel::Wheel;
 
 /// Ended slots kept before the oldest is used again (1.6 MB with their timers).
+/// Documented at [`Afterword`].
 const RESERVE: usize = 16_384;
-/// Longest timeout waited for; a longer one is cut to it.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Taken, not sent.
-    Taken,
-    /// Sent, unanswered.
-    Waiting,
-    /// Ended with a reply.
-    Answered,
-    /// Ended otherwise.
-    Over,
-}
-
-#[derive(Debug)]
-struct Slot {
-    token: u64,
-    peer: IpAddr,
-    scope: u32,
-    generation: u32,
-    state: State,
-    timeout: Duration,
-    sent: Departure,
-}
-
-/// A slot in one of its lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flight {
-    pub slot: u32,
-    pub generation: u32,
-}
-
 /// A reply as it was received, before it is believed.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -65,6 +34,8 @@ pub struct Arrival {
     pub scope: u32,
     pub ttl: Option<u8>,
     pub payload_bytes: u16,
+    /// The first payload byte that is not what is sent there.
+    pub damaged_at: Option<u16>,
     /// The kernel's stamp, ns since 1970.
     pub stamp: Option<i64>,
 }
@@ -82,6 +53,8 @@ pub struct Ledger {
     pub stats: Stats,
     /// Ended requests, to be delivered.
     pub done: Vec<Completion>,
+    /// What came after the end of requests, to be delivered.
+    pub after: Vec<Afterword>,
 }
 
 impl Ledger {
@@ -100,6 +73,7 @@ impl Ledger {
             clocks: Clocks::start(),
             stats: Stats::default(),
             done: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -118,23 +92,7 @@ impl Ledger {
             .slots
             .get(index as usize)
             .map_or(0, |slot| slot.generation.wrapping_add(1));
-        let moment = Moment {
-            mono: 0,
-            real: 0,
-            era: 0,
-        };
-        let slot = Slot {
-            token: request.token,
-            peer,
-            scope: request.scope,
-            generation,
-            state: State::Taken,
-            timeout: request.timeout.min(LONGEST),
-            sent: Departure {
-                moment,
-                stamp: None,
-            },
-        };
+        let slot = Slot::new(request, peer, generation);
         match self.slots.get_mut(index as usize) {
             Some(place) => *place = slot,
             None => self.slots.push(slot),
@@ -169,13 +127,8 @@ impl Ledger {
     /// The packet of `flight` was accepted by the kernel; `moment` is from before.
     pub fn sent(&mut self, flight: Flight, moment: Moment) {
         let slot = &mut self.slots[flight.slot as usize];
-        slot.state = State::Waiting;
-        slot.sent = Departure {
-            moment,
-            stamp: None,
-        };
-        let due = moment.mono + slot.timeout.as_nanos() as u64;
-        self.waiting[usize::from(slot.peer.is_ipv6())] += 1;
+        let due = slot.leave(moment);
+        self.waiting[lane(slot.family())] += 1;
         self.wheel.insert(flight.slot, due);
         self.stats.sent += 1;
     }
@@ -184,11 +137,8 @@ impl Ledger {
     pub fn stamped(&mut self, flight: Flight, stamp: i64) {
         if let Some(slot) = self.slots.get_mut(flight.slot as usize)
             && slot.generation == flight.generation
-            && slot.state == State::Waiting
-            // A number taken for another packet's would show as a stamp from before.
-            && stamp >= slot.sent.moment.real
         {
-            slot.sent.stamp = Some(stamp);
+            slot.stamped(stamp);
         }
     }
 
@@ -220,35 +170,56 @@ impl Ledger {
             self.stats.wrong_peer += 1;
             return;
         }
-        match slot.state {
-            State::Waiting => {}
-            State::Answered => {
-                self.stats.duplicate += 1;
-                return;
-            }
-            // Taken cannot be answered: its cookie was on no wire yet.
-            State::Taken | State::Over => {
-                self.stats.late += 1;
-                return;
-            }
-        }
-        let (rtt, clock) = round_trip(&slot.sent, arrival.stamp, read);
-        if rtt > slot.timeout {
-            self.stats.late += 1;
-            self.end(index, Outcome::Timeout);
+        let state = slot.state;
+        if state == State::Taken {
+            // Its cookie was on no wire yet.
+            self.stats.forged += 1;
             return;
         }
-        if clock == Clock::Monotonic {
-            self.stats.monotonic += 1;
-        }
+        let (rtt, clock) = round_trip(&slot.sent(), arrival.stamp, read);
+        let too_long = (arrival.payload_bytes > slot.payload_bytes).then_some(slot.payload_bytes);
         let reply = Reply {
             rtt,
             clock,
             from: arrival.from,
             ttl: arrival.ttl,
             payload_bytes: arrival.payload_bytes,
+            damaged_at: arrival.damaged_at.or(too_long),
         };
-        self.end(index, Outcome::Reply(reply));
+        let in_time = rtt <= slot.timeout();
+        self.stats.corrupted += u64::from(reply.damaged_at.is_some());
+        match state {
+            State::Waiting if in_time => {
+                self.stats.monotonic += u64::from(clock == Clock::Monotonic);
+                self.end(index, Outcome::Reply(reply));
+            }
+            State::Waiting => {
+                self.end(index, Outcome::Timeout);
+                self.tell(index, AfterwordKind::Late, reply);
+            }
+            State::Answered => self.tell(index, AfterwordKind::Duplicate, reply),
+            State::Taken | State::Over => self.tell(index, AfterwordKind::Late, reply),
+        }
+    }
+
+    /// Notes a reply that came after the end of its request.
+    fn tell(&mut self, index: u32, kind: AfterwordKind, reply: Reply) {
+        match kind {
+            AfterwordKind::Late => self.stats.late += 1,
+            AfterwordKind::Duplicate => self.stats.duplicate += 1,
+        }
+        let slot = &mut self.slots[index as usize];
+        slot.state = State::Answered;
+        if slot.told >= EACH || self.after.len() >= AT_ONCE {
+            self.stats.untold += 1;
+            return;
+        }
+        slot.told += 1;
+        self.after.push(Afterword {
+            token: slot.token,
+            kind,
+            reply,
+        });
     }
 
     /// An ICMP error quoting a packet to `peer` with our identifier came.
@@ -289,12 +260,13 @@ impl Ledger {
 
     /// Ends what was due by `until` (ns, monotonic) without an answer.
     /// `overflowed` tells when the receive queue of the peer's family last lost packets.
-    pub fn expire(&mut self, until: u64, overflowed: impl Fn(IpAddr) -> Option<u64>) {
+    pub fn expire(&mut self, until: u64, overflowed: impl Fn(Family) -> Option<u64>) {
         let mut expired = std::mem::take(&mut self.expired);
         self.wheel.expire(until, &mut expired);
         for index in expired.drain(..) {
             let slot = &self.slots[index as usize];
-            let lost_here = overflowed(slot.peer).is_some_and(|at| at >= slot.sent.moment.mono);
+            let lost_here =
+                overflowed(slot.family()).is_some_and(|at| at >= slot.sent().moment.mono);
             let outcome = if lost_here {
                 Outcome::Local(LocalError::ReceiveOverflow)
             } else {
@@ -307,7 +279,7 @@ impl Ledger {
 
     /// How many sent requests of a family have no answer yet.
     pub fn waiting(&self, family: Family) -> usize {
-        self.waiting[usize::from(family == Family::V6)]
+        self.waiting[lane(family)]
     }
 
     /// When [`expire`](Self::expire) has something to do next.
@@ -315,14 +287,12 @@ impl Ledger {
         self.wheel.next_expiry()
     }
 
-    /// Ends everything that is under way.
-    pub fn abandon(&mut self) {
+    /// Ends everything of a family that is under way.
+    pub fn abandon(&mut self, family: Family, error: LocalError) {
         for index in 0..self.slots.len() as u32 {
-            if matches!(
-                self.slots[index as usize].state,
-                State::Taken | State::Waiting
-            ) {
-                self.end(index, Outcome::Local(LocalError::Stopped));
+            let slot = &self.slots[index as usize];
+            if matches!(slot.state, State::Taken | State::Waiting) && slot.family() == family {
+                self.end(index, Outcome::Local(error));
             }
         }
     }
@@ -330,9 +300,9 @@ impl Ledger {
     fn end(&mut self, index: u32, outcome: Outcome) {
         let slot = &mut self.slots[index as usize];
         let sent_at =
-            (slot.state == State::Waiting).then(|| self.clocks.instant(slot.sent.moment.mono));
+            (slot.state == State::Waiting).then(|| self.clocks.instant(slot.sent().moment.mono));
         if sent_at.is_some() {
-            self.waiting[usize::from(slot.peer.is_ipv6())] -= 1;
+            self.waiting[lane(slot.family())] -= 1;
         }
         let (state, counter) = match outcome {
             Outcome::Reply(_) => (State::Answered, &mut self.stats.replies),
@@ -352,12 +322,9 @@ impl Ledger {
     }
 }
 
-impl Slot {
-    /// A scope is compared only where one was asked for: it is filled in for
-    /// link-local addresses alone.
-    fn is_peer(&self, address: IpAddr, scope: u32) -> bool {
-        self.peer == address && (self.scope == 0 || scope == 0 || self.scope == scope)
-    }
+/// Where a family's figures are.
+fn lane(family: Family) -> usize {
+    usize::from(family == Family::V6)
 }
 
 #[cfg(test)]
@@ -366,6 +333,7 @@ mod tests {
     use crate::outcome::IcmpErrorKind;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     const MS: u64 = 1_000_000;
 
@@ -398,6 +366,7 @@ mod tests {
             scope: 0,
             ttl: None,
             payload_bytes: 56,
+            damaged_at: None,
             stamp,
         }
     }
@@ -407,6 +376,7 @@ mod tests {
         icmp_type: 3,
         code: 1,
         from: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        mtu: None,
     };
 
     fn short(echo: &Echo) -> Quote {
@@ -512,6 +482,64 @@ mod tests {
         assert_eq!(outcomes[&2], Outcome::Timeout, "it was sent after that");
     }
 
+    #[test]
+    fn what_comes_after_is_told_a_few_times_each_and_a_thousand_times_in_all() {
+        let mut ledger = ledger(4_000);
+        let flights: Vec<Flight> = (0..2_000)
+            .map(|token| {
+                let flight = ledger.open(&request(token, 10), peer(1));
+                ledger.sent(flight, at(0));
+                flight
+            })
+            .collect();
+        ledger.expire(20 * MS, |_| None);
+        let reply = |flight: &Flight, ledger: &mut Ledger| {
+            let echo = ledger.echo(7, *flight);
+            ledger.reply(&echo, &arrival(peer(1), Some(25 * MS as i64)), &at(30 * MS));
+        };
+        (0..20).for_each(|_| reply(&flights[0], &mut ledger));
+        let kinds: Vec<_> = ledger.after.iter().map(|word| word.kind).collect();
+        assert_eq!(kinds.len(), usize::from(EACH));
+        assert_eq!(kinds[0], AfterwordKind::Late);
+        assert!(
+            kinds[1..]
+                .iter()
+                .all(|kind| *kind == AfterwordKind::Duplicate)
+        );
+        assert_eq!(ledger.after[0].reply.rtt.as_millis(), 25);
+        for flight in &flights {
+            reply(flight, &mut ledger);
+        }
+        assert_eq!(ledger.after.len(), AT_ONCE);
+        let stats = ledger.stats;
+        assert_eq!((stats.late, stats.duplicate), (2_000, 20));
+        assert_eq!(stats.untold + AT_ONCE as u64, 2_020);
+    }
+
+    #[test]
+    fn a_request_is_remembered_until_the_reserve_has_passed() {
+        let mut ledger = ledger(1 << 18);
+        let first = ledger.open(&request(1, 10), peer(1));
+        ledger.sent(first, at(0));
+        ledger.expire(20 * MS, |_| None);
+        let answer = |ledger: &mut Ledger| {
+            let echo = ledger.echo(7, first);
+            ledger.reply(&echo, &arrival(peer(1), None), &at(30 * MS));
+        };
+        for token in 0..RESERVE as u64 {
+            let flight = ledger.open(&request(token, 10), peer(1));
+            ledger.unsent(flight, LocalError::Stopped);
+        }
+        answer(&mut ledger);
+        assert_eq!((ledger.stats.late, ledger.stats.stale), (1, 0));
+        for token in 0..2 {
+            let flight = ledger.open(&request(token, 10), peer(1));
+            ledger.unsent(flight, LocalError::Stopped);
+        }
+        answer(&mut ledger);
+        assert_eq!((ledger.stats.late, ledger.stats.stale), (1, 1));
+    }
+
     #[derive(Debug, Clone)]
     enum Step {
         Open {
@@ -593,13 +621,14 @@ mod tests {
                     _ => {}
                 }
             }
-            ledger.abandon();
+            ledger.abandon(Family::V4, LocalError::Stopped);
             let mut ended: Vec<u64> = ledger.done.iter().map(|end| end.token).collect();
             ended.sort_unstable();
             prop_assert!(ended.into_iter().eq(0..tokens));
             let stats = ledger.stats;
             prop_assert_eq!(stats.taken, tokens);
             prop_assert_eq!(stats.replies + stats.timeouts + stats.icmp_errors + stats.local_errors, tokens);
+            prop_assert!(ledger.after.len() as u64 + stats.untold == stats.late + stats.duplicate);
             prop_assert_eq!(ledger.waiting, [0, 0]);
             prop_assert_eq!(ledger.room(), limit);
             prop_assert_eq!(ledger.next_expiry(), None);

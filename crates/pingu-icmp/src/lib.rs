@@ -1,16 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod afterword;
+mod arrival;
 mod control;
 mod cookie;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lane;
 mod ledger;
+mod lull;
 mod outbox;
 mod outcome;
+mod pace;
 mod packet;
 mod queue;
 mod received;
 mod request;
+mod revival;
+mod slot;
 mod socket;
 mod stats;
 mod sys;
@@ -18,6 +27,7 @@ mod timestamp;
 mod wheel;
 mod worker;
 
+pub use afterword::{Afterword, AfterwordKind};
 pub use engine::{Config, Engine, Sink, SocketKind, StartError, SubmitError};
 pub use outcome::{
     BadRequest, Clock, Completion, Errno, IcmpError, IcmpErrorKind, LocalError, Outcome, Reply,

@@ -5,9 +5,9 @@
 //! Leaves out: sending (see `lane`).
 
 use crate::control::{self, CONTROL_OUT_BYTES, NAME_BYTES, Short};
-use crate::ledger::Flight;
 use crate::packet::{ECHO_HEADER, Echo};
 use crate::request::{Family, Request};
+use crate::slot::Flight;
 use crate::sys::{BATCH, Outgoing};
 
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Outbox {
 pub struct Letter {
     pub flight: Flight,
     pub with_source: bool,
+    /// To be sent whole or not at all.
+    pub whole: bool,
     start: usize,
     length: usize,
     name: Short<NAME_BYTES>,
@@ -46,6 +48,7 @@ impl Outbox {
         self.letters.push(Letter {
             flight,
             with_source: request.source.is_some(),
+            whole: request.dont_fragment,
             start,
             length,
             name,
@@ -53,10 +56,12 @@ impl Outbox {
         });
     }
 
-    /// The packets still to be sent.
-    pub fn messages(&self) -> impl Iterator<Item = Outgoing<'_>> {
+    /// The packets still to be sent, as far as they are to be sent alike: all
+    /// `whole`, or none.
+    pub fn messages(&self, whole: bool) -> impl Iterator<Item = Outgoing<'_>> {
         self.letters[self.gone..]
             .iter()
+            .take_while(move |letter| letter.whole == whole)
             .take(BATCH)
             .map(|letter| Outgoing {
                 name: letter.name.as_slice(),
@@ -78,6 +83,11 @@ impl Outbox {
             self.letters.clear();
             self.gone = 0;
         }
+    }
+
+    /// Forgets all packets.
+    pub fn clear(&mut self) {
+        self.advance(self.letters.len());
     }
 
     pub fn is_empty(&self) -> bool {
@@ -126,15 +136,99 @@ impl Numbers {
         Some(flight)
     }
 
-    /// Whether stamps are still to come.
-    pub fn incomplete(&self) -> bool {
-        self.missing > 0
+    /// How many stamps are still to come.
+    pub fn missing(&self) -> usize {
+        self.missing
     }
 
     /// The kernel counts from 0 again.
     pub fn restart(&mut self) {
-        self.flights.fill(None);
+        if self.missing > 0 {
+            self.flights.fill(None);
+        }
         self.next = 0;
         self.missing = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::Cookie;
+    use proptest::prelude::*;
+
+    fn flight(slot: u32) -> Flight {
+        Flight {
+            slot,
+            generation: 0,
+        }
+    }
+
+    #[test]
+    fn packets_that_are_sent_alike_go_together_and_in_order() {
+        let mut outbox = Outbox::default();
+        let peer = [127, 0, 0, 1].into();
+        let pattern = [false, false, true, true, false];
+        for (slot, dont_fragment) in (0..).zip(pattern) {
+            let request = Request {
+                dont_fragment,
+                payload_bytes: 16 + slot as u16,
+                ..Request::new(1, peer)
+            };
+            let echo = Echo {
+                id: 1,
+                seq: slot as u16,
+                cookie: Cookie::from_bytes(&[7; 16]),
+            };
+            outbox.push(
+                Family::V4,
+                flight(slot),
+                control::name(peer, 0),
+                &echo,
+                &request,
+            );
+        }
+        let mut runs = Vec::new();
+        while let Some(letter) = outbox.rest().first() {
+            let (whole, first) = (letter.whole, letter.flight.slot);
+            let lengths: Vec<usize> = outbox.messages(whole).map(|one| one.packet.len()).collect();
+            assert_eq!(lengths[0], 24 + first as usize);
+            assert_eq!(outbox.messages(!whole).count(), 0);
+            runs.push((whole, lengths.len()));
+            outbox.advance(lengths.len());
+        }
+        assert_eq!(runs, [(false, 2), (true, 2), (false, 1)]);
+        assert!(outbox.is_empty());
+    }
+
+    proptest! {
+        /// Stamps may come in any order, twice, never, or for packets of long ago.
+        #[test]
+        fn a_number_names_the_packet_it_was_given_to_once(
+            start in any::<u32>(), count in 1u32..300, stamps in proptest::collection::vec(0u32..400, 0..400),
+        ) {
+            let mut numbers = Numbers::new();
+            numbers.next = start;
+            (0..count).for_each(|slot| numbers.push(flight(slot)));
+            let mut left: Vec<bool> = vec![true; count as usize];
+            for at in stamps {
+                let expected = left.get_mut(at as usize).is_some_and(std::mem::take);
+                let taken = numbers.take(start.wrapping_add(at));
+                prop_assert_eq!(taken, expected.then(|| flight(at)));
+            }
+            prop_assert_eq!(numbers.missing(), left.iter().filter(|missing| **missing).count());
+            numbers.restart();
+            prop_assert_eq!((numbers.missing(), numbers.take(0)), (0, None));
+        }
+
+        #[test]
+        fn more_packets_than_the_ring_holds_forget_the_oldest(extra in 1u32..500) {
+            let mut numbers = Numbers::new();
+            let count = STAMPED as u32 + extra;
+            (0..count).for_each(|slot| numbers.push(flight(slot)));
+            prop_assert_eq!(numbers.missing(), STAMPED);
+            prop_assert_eq!(numbers.take(extra - 1), None);
+            prop_assert_eq!(numbers.take(extra), Some(flight(extra)));
+        }
     }
 }

@@ -49,6 +49,12 @@ pub struct Reply {
     pub ttl: Option<u8>,
     /// Payload bytes that came back: some hosts shorten long replies.
     pub payload_bytes: u16,
+    /// The first payload byte, counted from 0, that is not what was sent, or that
+    /// was not sent at all: something on the way altered the packet and made its
+    /// checksum right again, or the peer did. `None` for a sound reply, also a
+    /// shortened one. The 16 bytes of the cookie are never damaged in a reply: one
+    /// with another cookie is not recognised.
+    pub damaged_at: Option<u16>,
 }
 
 /// The clocks behind a round-trip time, best first.
@@ -77,6 +83,10 @@ pub struct IcmpError {
     /// Who sent it. An address of this host means that the last hop is this host
     /// itself, typically because the neighbour did not answer ARP or discovery.
     pub from: IpAddr,
+    /// With [`IcmpErrorKind::PacketTooBig`]: the largest packet, in bytes from the
+    /// IP header on, that the next link takes (RFC 1191 §4; RFC 4443 §3.2); `None`
+    /// if the router did not say.
+    pub mtu: Option<u32>,
 }
 
 /// The meaning of an ICMP error.
@@ -176,9 +186,16 @@ pub enum LocalError {
     /// socket stayed unwritable for 100 ms (`EAGAIN`).
     #[error("sending: no buffer space: {0}")]
     NoBuffers(Errno),
-    /// Larger than the interface or the path allows: `EMSGSIZE`.
-    #[error("sending: the packet is too large: {0}")]
-    TooLarge(Errno),
+    /// Larger than the interface allows where fragments are not allowed
+    /// ([`crate::Request::dont_fragment`]), or than any packet can be: `EMSGSIZE`.
+    #[error("sending: the packet is too large: {errno}{}", Limit(*mtu))]
+    TooLarge {
+        /// What sending said.
+        errno: Errno,
+        /// The largest packet that would have been sent, in bytes from the IP
+        /// header on, if the kernel told.
+        mtu: Option<u32>,
+    },
     /// The source asked for is not an address of this host: `EADDRNOTAVAIL`,
     /// `EINVAL`. Some kernels say `ENETUNREACH`, which is [`NoRoute`](Self::NoRoute) here.
     #[error("sending from the given source failed: {0}")]
@@ -193,9 +210,25 @@ pub enum LocalError {
     /// probe waited: the reply may have been dropped here.
     #[error("waiting for the reply: the receive queue overflowed")]
     ReceiveOverflow,
+    /// The socket had to be opened anew while the probe was under way: what it sent
+    /// cannot be answered to the new one.
+    #[error("waiting for the reply: the socket had to be opened again: {0}")]
+    SocketLost(Errno),
     /// The engine was stopped before the answer, or the sending, came.
     #[error("the engine was stopped")]
     Stopped,
+}
+
+/// The end of a message about a packet that is too large.
+struct Limit(Option<u32>);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(mtu) => write!(f, " (more than {mtu} bytes)"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is wrong with a request.
@@ -243,7 +276,7 @@ impl fmt::Debug for Errno {
 impl LocalError {
     /// Tells what a failed send means. A source is the likelier culprit of an
     /// address that is not valid than a blackhole route.
-    pub(crate) fn of_send(errno: Errno, with_source: bool) -> Self {
+    pub(crate) fn of_send(errno: Errno, with_source: bool, mtu: Option<u32>) -> Self {
         match errno.0 {
             libc::EADDRNOTAVAIL => Self::BadSource(errno),
             libc::EINVAL if with_source => Self::BadSource(errno),
@@ -251,7 +284,7 @@ impl LocalError {
             libc::ENETDOWN | libc::ENODEV | libc::ENXIO => Self::InterfaceDown(errno),
             libc::EPERM | libc::EACCES => Self::Denied(errno),
             libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN => Self::NoBuffers(errno),
-            libc::EMSGSIZE => Self::TooLarge(errno),
+            libc::EMSGSIZE => Self::TooLarge { errno, mtu },
             _ => Self::Send(errno),
         }
     }

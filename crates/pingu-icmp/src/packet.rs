@@ -56,15 +56,16 @@ pub struct Quote {
 
 impl Echo {
     /// Writes an echo request over all of `packet`, whose length decides the
-    /// payload: the cookie, then zeros. Zeros leave the checksum a sum over the
-    /// first 24 bytes only, whatever the size. The checksum is filled for IPv4
-    /// only; for IPv6 the kernel alone knows the source address it covers
+    /// payload: the cookie, then the [pattern](damage). The checksum is filled for
+    /// IPv4 only; for IPv6 the kernel alone knows the source address it covers
     /// (RFC 3542 §3.1).
     ///
     /// `packet` must hold the header and a cookie.
     pub fn write(&self, family: Family, packet: &mut [u8]) {
         let (head, rest) = packet.split_at_mut(ECHO_HEADER + Cookie::BYTES);
-        rest.fill(0);
+        for part in rest.chunks_mut(PATTERN.len()) {
+            part.copy_from_slice(&PATTERN[..part.len()]);
+        }
         head[0] = match family {
             Family::V4 => ECHO_REQUEST_V4,
             Family::V6 => ECHO_REQUEST_V6,
@@ -74,10 +75,35 @@ impl Echo {
         head[6..8].copy_from_slice(&self.seq.to_be_bytes());
         head[ECHO_HEADER..].copy_from_slice(&self.cookie.to_bytes());
         if family == Family::V4 {
-            let sum = checksum(head);
-            head[2..4].copy_from_slice(&sum.to_be_bytes());
+            let sum = checksum(packet);
+            packet[2..4].copy_from_slice(&sum.to_be_bytes());
         }
     }
+}
+
+/// What follows the cookie, over and over: each byte of the payload is its own
+/// position modulo 256.
+const PATTERN: [u8; 256] = {
+    let mut pattern = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        pattern[at] = (at + Cookie::BYTES) as u8;
+        at += 1;
+    }
+    pattern
+};
+
+/// The first byte of an echo's payload, counted from the end of the ICMP header,
+/// that is not the one [`Echo::write`] puts there. The cookie is not looked at.
+pub fn damage(icmp: &[u8]) -> Option<u16> {
+    let rest = icmp.get(ECHO_HEADER + Cookie::BYTES..)?;
+    // Whole parts are compared at once, since nearly all are sound.
+    let (part, bytes) = rest
+        .chunks(PATTERN.len())
+        .enumerate()
+        .find(|(_, bytes)| *bytes != &PATTERN[..bytes.len()])?;
+    let at = bytes.iter().zip(&PATTERN).position(|(is, was)| is != was)?;
+    u16::try_from(Cookie::BYTES + part * PATTERN.len() + at).ok()
 }
 
 /// Splits the IPv4 header, options included, from what a raw socket delivered
@@ -242,6 +268,7 @@ mod tests {
             let _ = parse_reply(family, &bytes);
             let _ = parse_quote(family, &bytes);
             let _ = checksum(&bytes);
+            let _ = damage(&bytes);
         }
 
         #[test]
@@ -282,6 +309,19 @@ mod tests {
             echo.write(Family::V4, &mut packet);
             packet[at / 8] ^= 1 << (at % 8);
             prop_assert_ne!(checksum(&packet), 0);
+        }
+
+        #[test]
+        fn a_sound_payload_has_no_damage_and_a_changed_byte_is_found(
+            echo in any_echo(), extra in 1usize..3_000, at in any::<prop::sample::Index>(), flip in 1u8.., family in any_family(),
+        ) {
+            let mut packet = vec![0; ECHO_HEADER + Cookie::BYTES + extra];
+            echo.write(family, &mut packet);
+            prop_assert_eq!(damage(&packet), None);
+            let at = Cookie::BYTES + at.index(extra);
+            packet[ECHO_HEADER + at] ^= flip;
+            prop_assert_eq!(damage(&packet), Some(at as u16));
+            prop_assert_eq!(damage(&packet[..ECHO_HEADER + at]), None, "cut before it");
         }
 
         #[test]

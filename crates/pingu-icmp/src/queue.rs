@@ -21,7 +21,19 @@ pub struct Queue {
     capacity: usize,
     /// The engine sleeps, or is about to: whoever submits must wake it.
     asleep: AtomicBool,
+    attention: AtomicBool,
     event: File,
+}
+
+/// What kind of sleep is ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// None: there is something the engine has not seen.
+    None,
+    /// The queue is empty.
+    Idle,
+    /// The queue holds requests that cannot be taken now.
+    Holding,
 }
 
 #[derive(Debug)]
@@ -40,6 +52,7 @@ impl Queue {
             }),
             capacity,
             asleep: AtomicBool::new(false),
+            attention: AtomicBool::new(false),
             event: sys::event()?,
         })
     }
@@ -89,17 +102,30 @@ impl Queue {
         }
     }
 
-    /// Announces that the engine will sleep. False if it should not, as there is
-    /// something it has not seen; `with_requests` tells whether requests count.
-    pub fn prepare_sleep(&self, with_requests: bool) -> bool {
+    /// Announces that the engine will sleep, and tells what it should know first;
+    /// `with_requests` tells whether it can take any.
+    pub fn prepare_sleep(&self, with_requests: bool) -> Rest {
         self.asleep.store(true, Ordering::SeqCst);
         let state = self.lock();
-        let unseen = state.closed || (with_requests && !state.requests.is_empty());
+        let held = !state.requests.is_empty();
+        let unseen = state.closed || (with_requests && held);
         drop(state);
-        if unseen {
+        if unseen || self.attention.load(Ordering::SeqCst) {
             self.asleep.store(false, Ordering::SeqCst);
+            return Rest::None;
         }
-        !unseen
+        if held { Rest::Holding } else { Rest::Idle }
+    }
+
+    /// Wakes the engine for something that is not a request.
+    pub fn call(&self) {
+        self.attention.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether the engine was called since the last time this was asked.
+    pub fn called(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) && self.attention.swap(false, Ordering::SeqCst)
     }
 
     /// After sleeping; `signalled` tells whether the event can be read. It must be
@@ -113,5 +139,58 @@ impl Queue {
 
     pub fn event(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests(count: u64) -> Vec<Request> {
+        (0..count)
+            .map(|token| Request::new(token, [127, 0, 0, 1].into()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_queued_keeps_the_engine_awake_only_if_it_can_be_taken() {
+        let queue = Queue::new(4).unwrap();
+        assert_eq!(queue.prepare_sleep(true), Rest::Idle);
+        queue.submit(&mut requests(1)).unwrap();
+        assert_eq!(queue.prepare_sleep(true), Rest::None);
+        assert_eq!(queue.prepare_sleep(false), Rest::Holding);
+        assert!(!queue.take(9, &mut Vec::new()));
+        assert_eq!(queue.prepare_sleep(true), Rest::Idle);
+        queue.close();
+        assert_eq!(queue.prepare_sleep(false), Rest::None);
+        assert!(queue.take(9, &mut Vec::new()));
+    }
+
+    #[test]
+    fn a_call_is_heard_once_and_before_sleep() {
+        let queue = Queue::new(4).unwrap();
+        assert!(!queue.called());
+        queue.call();
+        assert_eq!(queue.prepare_sleep(true), Rest::None);
+        assert!(queue.called());
+        assert!(!queue.called());
+        assert_eq!(queue.prepare_sleep(true), Rest::Idle);
+    }
+
+    #[test]
+    fn what_does_not_fit_stays_in_order() {
+        let queue = Queue::new(4).unwrap();
+        let mut batch = requests(6);
+        assert_eq!(queue.submit(&mut batch), Err(SubmitError::Full { left: 2 }));
+        assert_eq!(
+            batch.iter().map(|one| one.token).collect::<Vec<_>>(),
+            [4, 5]
+        );
+        let mut taken = Vec::new();
+        queue.take(3, &mut taken);
+        assert_eq!(
+            taken.iter().map(|one| one.token).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
     }
 }

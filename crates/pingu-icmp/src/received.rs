@@ -11,10 +11,10 @@ use crate::engine::SocketKind;
 use crate::ledger::Arrival;
 use crate::packet::{self, Malformed};
 use crate::request::Family;
-use crate::socket::Socket;
 use crate::sys::Incoming;
 
 // linux/errqueue.h
+const SO_EE_ORIGIN_LOCAL: u8 = 1;
 const SO_EE_ORIGIN_ICMP: u8 = 2;
 const SO_EE_ORIGIN_ICMP6: u8 = 3;
 const SO_EE_ORIGIN_TIMESTAMPING: u8 = 4;
@@ -41,13 +41,24 @@ pub enum Notice {
         peer: IpAddr,
         scope: u32,
     },
+    /// A packet just refused is larger than this many bytes.
+    TooLarge { mtu: u32 },
     /// Something else.
     Other,
 }
 
-impl Socket {
+/// What decides how a socket's packets are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reader {
+    pub family: Family,
+    pub kind: SocketKind,
+    /// The identifier of every packet sent, and so of every reply that can be ours.
+    pub id: u16,
+}
+
+impl Reader {
     /// Reads a packet, and the drop counter that came with it.
-    pub fn read(&self, message: &Incoming<'_>) -> (Received, Option<u32>) {
+    pub fn read(self, message: &Incoming<'_>) -> (Received, Option<u32>) {
         let told = control::incoming(message.control);
         let received = match self.read_reply(message, &told) {
             Ok(received) => received,
@@ -57,7 +68,7 @@ impl Socket {
     }
 
     fn read_reply(
-        &self,
+        self,
         message: &Incoming<'_>,
         told: &control::Ancillary,
     ) -> Result<Received, Malformed> {
@@ -89,6 +100,7 @@ impl Socket {
                 scope,
                 ttl,
                 payload_bytes,
+                damaged_at: packet::damage(icmp),
                 stamp: told.stamp,
             },
         ))
@@ -109,6 +121,9 @@ pub fn read_notice(message: &Incoming<'_>) -> Notice {
             },
             None => Notice::Other,
         },
+        SO_EE_ORIGIN_LOCAL if error.errno == libc::EMSGSIZE as u32 && error.info != 0 => {
+            Notice::TooLarge { mtu: error.info }
+        }
         SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6 => {
             match (error.offender, control::read_name(message.name)) {
                 (Some(from), Some((peer, scope))) => Notice::Icmp {

@@ -30,9 +30,11 @@ pub struct Request {
     pub scope: u32,
     /// How long a reply is waited for, counted from the moment of sending. A reply
     /// that took longer is late, also if nobody noticed the deadline yet. The
-    /// verdict comes up to about 1 ms after it.
+    /// verdict comes up to about 1 ms after it. More than a day is cut to a day.
     pub timeout: Duration,
-    /// Bytes after the ICMP header, [`MIN_PAYLOAD_BYTES`] to [`MAX_PAYLOAD_BYTES`].
+    /// Bytes after the ICMP header, [`MIN_PAYLOAD_BYTES`] to [`MAX_PAYLOAD_BYTES`]:
+    /// a cookie of 16, then each byte its own position modulo 256, so that damage
+    /// shows ([`crate::Reply::damaged_at`]).
     pub payload_bytes: u16,
     /// Time to live / hop limit, 1 to 255; `None` is the system's default.
     pub ttl: Option<u8>,
@@ -40,6 +42,21 @@ pub struct Request {
     pub dscp: Option<u8>,
     /// The local address to send from, of the peer's family; `None` lets routing choose.
     pub source: Option<IpAddr>,
+    /// Send the packet whole or not at all: the IPv4 flag is set, this host does
+    /// not fragment it, and what it remembers of the path's MTU is not asked
+    /// (`IP_PMTUDISC_PROBE` of ip(7), `IPV6_MTU_DISCOVER` of ipv6(7)). A packet
+    /// larger than the interface's MTU ends with [`crate::LocalError::TooLarge`],
+    /// one too large for a link further on with
+    /// [`crate::IcmpErrorKind::PacketTooBig`]; both tell the MTU.
+    ///
+    /// The kernel has this per socket and not per packet, so each change from one
+    /// packet to the next costs a system call and begins a new batch: submit those
+    /// with it together.
+    ///
+    /// `false` (the default of [`Request::new`]) leaves it to the system, which
+    /// sets the IPv4 flag where the packet fits what it knows of the path, and
+    /// fragments it where it does not.
+    pub dont_fragment: bool,
 }
 
 impl Request {
@@ -54,6 +71,7 @@ impl Request {
             ttl: None,
             dscp: None,
             source: None,
+            dont_fragment: false,
         }
     }
 }

@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket as Descriptor, Type};
 
 use crate::engine::{Config, SocketKind};
 use crate::outcome::{Errno, LocalError};
+use crate::received::Reader;
 use crate::request::Family;
 use crate::sys::{self, Inbox, Outgoing};
 
@@ -35,12 +36,13 @@ const STAMPS_OUT: u32 = libc::SOF_TIMESTAMPING_TX_SOFTWARE
 #[derive(Debug)]
 pub struct Socket {
     descriptor: Descriptor,
-    pub family: Family,
-    pub kind: SocketKind,
-    /// The identifier of every packet sent, and so of every reply that can be ours.
-    pub id: u16,
+    pub reader: Reader,
     /// Whether the kernel stamps what is sent.
     pub stamps_sent: bool,
+    /// Whether packets are sent whole or not at all.
+    whole: bool,
+    /// What path MTU discovery was like before it was first changed.
+    discovery: Option<i32>,
 }
 
 impl Socket {
@@ -75,10 +77,10 @@ impl Socket {
         let descriptor = Descriptor::new(domain, socket_type, Some(protocol))?;
         let mut socket = Self {
             descriptor,
-            family,
-            kind,
-            id,
+            reader: Reader { family, kind, id },
             stamps_sent: false,
+            whole: false,
+            discovery: None,
         };
         if kind == SocketKind::Raw {
             // First, so that hardly anything unwanted is queued before it.
@@ -89,14 +91,14 @@ impl Socket {
         socket.notices();
         socket.stamps(config.transmit_stamps);
         if kind == SocketKind::Datagram {
-            socket.id = socket.identify()?;
+            socket.reader.id = socket.identify()?;
         }
         Ok(socket)
     }
 
     /// Lets echo replies alone through. Errors come by the error queue.
     fn filter(&self) -> io::Result<()> {
-        match self.family {
+        match self.reader.family {
             // A set bit keeps that type out (raw(7)).
             Family::V4 => sys::set_option(self.fd(), SOL_RAW, ICMP_FILTER, &(!1u32).to_ne_bytes()),
             Family::V6 => {
@@ -129,7 +131,7 @@ impl Socket {
     /// `ENOBUFS` of a full interface queue (ip(7)), and a packet dropped by this
     /// host would look like a peer that does not answer.
     fn notices(&self) {
-        let (level, errors, ttl) = match self.family {
+        let (level, errors, ttl) = match self.reader.family {
             Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR, libc::IP_RECVTTL),
             Family::V6 => (
                 libc::IPPROTO_IPV6,
@@ -143,6 +145,12 @@ impl Socket {
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
         ];
         for (level, option) in options {
+            if option == ttl
+                && self.reader.family == Family::V4
+                && self.reader.kind == SocketKind::Raw
+            {
+                continue; // it is in the IP header that comes with every packet
+            }
             // Linux has all three; some sandboxes that pass for it have not.
             drop(sys::set_option(
                 self.fd(),
@@ -176,7 +184,7 @@ impl Socket {
 
     /// Binds a datagram socket, which makes the kernel choose its identifier.
     fn identify(&self) -> io::Result<u16> {
-        let any: SocketAddr = match self.family {
+        let any: SocketAddr = match self.reader.family {
             Family::V4 => ([0; 4], 0).into(),
             Family::V6 => ([0u16; 8], 0).into(),
         };
@@ -195,14 +203,44 @@ impl Socket {
         sys::send(self.fd(), messages)
     }
 
-    /// Reads up to a batch of packets; none is 0.
-    pub fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
-        none_as_zero(sys::receive(self.fd(), inbox, false))
+    /// Lets the packets from now on be sent `whole` or not at all, or as the system likes.
+    pub fn send_whole(&mut self, whole: bool) -> io::Result<()> {
+        if whole == self.whole {
+            return Ok(());
+        }
+        let (level, option, probe) = match self.reader.family {
+            Family::V4 => (
+                libc::IPPROTO_IP,
+                libc::IP_MTU_DISCOVER,
+                libc::IP_PMTUDISC_PROBE,
+            ),
+            Family::V6 => (
+                libc::IPPROTO_IPV6,
+                libc::IPV6_MTU_DISCOVER,
+                libc::IPV6_PMTUDISC_PROBE,
+            ),
+        };
+        let before = if let Some(before) = self.discovery {
+            before
+        } else {
+            let mut bytes = [0; 4];
+            sys::option(self.fd(), level, option, &mut bytes)?;
+            *self.discovery.insert(i32::from_ne_bytes(bytes))
+        };
+        let value = if whole { probe } else { before };
+        sys::set_option(self.fd(), level, option, &value.to_ne_bytes())?;
+        self.whole = whole;
+        Ok(())
     }
 
-    /// Reads up to a batch of the error queue; none is 0.
-    pub fn receive_notices(&self, inbox: &mut Inbox) -> io::Result<usize> {
-        none_as_zero(sys::receive(self.fd(), inbox, true))
+    /// Reads up to `limit` packets; none is 0.
+    pub fn receive(&self, inbox: &mut Inbox, limit: usize) -> io::Result<usize> {
+        none_as_zero(sys::receive(self.fd(), inbox, false, limit))
+    }
+
+    /// Reads up to `limit` entries of the error queue; none is 0.
+    pub fn receive_notices(&self, inbox: &mut Inbox, limit: usize) -> io::Result<usize> {
+        none_as_zero(sys::receive(self.fd(), inbox, true, limit))
     }
 
     /// Takes the pending error off the socket.

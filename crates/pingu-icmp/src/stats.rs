@@ -46,10 +46,14 @@ counters! {
     icmp_errors,
     /// Requests that ended with a local error, stopped ones included.
     local_errors,
-    /// Replies of ours that came after the timeout or after an ICMP error.
+    /// First replies of ours that came after the timeout or after an ICMP error.
     late,
     /// Replies of ours that came again.
     duplicate,
+    /// Late and duplicate ones beyond what the sink is told ([`crate::Afterword`]).
+    untold,
+    /// Replies of ours, whenever they came, whose payload was not what was sent.
+    corrupted,
     /// Replies of ours whose slot serves a later request: late or duplicate, long ago.
     stale,
     /// Replies to another process: another identifier. Normal beside a running ping(8).
@@ -75,6 +79,9 @@ counters! {
     clock_steps,
     /// Errors of the system calls that wait or receive; each was survived.
     system_errors,
+    /// Times a socket was opened after the start: it had failed, or could not be
+    /// opened before.
+    reopened,
     /// Panics of the sink; the completions it was given are lost to it.
     sink_panics,
 }

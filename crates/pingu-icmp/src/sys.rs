@@ -131,10 +131,16 @@ pub fn send<'a>(
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// recvmmsg(2) without blocking: how many messages are now in `inbox`. With
-/// `errors` the error queue is read instead of the packets.
+/// recvmmsg(2) without blocking: how many messages, `limit` of them at most, are
+/// now in `inbox`. With `errors` the error queue is read instead of the packets.
 #[expect(unsafe_code, reason = "recvmmsg is not wrapped by std or socket2")]
-pub fn receive(fd: BorrowedFd<'_>, inbox: &mut Inbox, errors: bool) -> io::Result<usize> {
+pub fn receive(
+    fd: BorrowedFd<'_>,
+    inbox: &mut Inbox,
+    errors: bool,
+    limit: usize,
+) -> io::Result<usize> {
+    let limit = limit.min(BATCH);
     let mut vectors = [libc::iovec {
         iov_base: ptr::null_mut(),
         iov_len: 0,
@@ -145,7 +151,8 @@ pub fn receive(fd: BorrowedFd<'_>, inbox: &mut Inbox, errors: bool) -> io::Resul
         .packets
         .chunks_exact_mut(inbox.room)
         .zip(inbox.names.iter_mut())
-        .zip(inbox.controls.iter_mut());
+        .zip(inbox.controls.iter_mut())
+        .take(limit);
     for ((((packet, name), control), header), vector) in parts.zip(&mut headers).zip(&mut vectors) {
         vector.iov_base = packet.as_mut_ptr().cast();
         vector.iov_len = packet.len();
@@ -158,14 +165,14 @@ pub fn receive(fd: BorrowedFd<'_>, inbox: &mut Inbox, errors: bool) -> io::Resul
         header.msg_controllen = CONTROL_IN_BYTES as _;
     }
     let flags = libc::MSG_DONTWAIT | if errors { libc::MSG_ERRQUEUE } else { 0 };
-    // SAFETY: all BATCH headers point to one vector each, and to distinct parts of
+    // SAFETY: the first `limit` headers point to one vector each, and to distinct parts of
     // `inbox` of the given lengths, mutably borrowed here; the kernel writes no
     // further than those lengths. No timeout is given.
     let received = unsafe {
         libc::recvmmsg(
             fd.as_raw_fd(),
             headers.as_mut_ptr(),
-            BATCH as libc::c_uint,
+            limit as libc::c_uint,
             flags as _,
             ptr::null_mut(),
         )
@@ -237,11 +244,21 @@ pub struct Watch<'a> {
     pub writable: bool,
 }
 
+/// What a descriptor has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Something to be read.
+    pub readable: bool,
+    /// Something in the error queue, or a pending error.
+    pub noticed: bool,
+    /// Nothing any more: it was shut down or closed.
+    pub dead: bool,
+}
+
 /// ppoll(2) until one of the descriptors (of the first three) is ready or
-/// `timeout` is over; `None` waits for ever. Returns which have something to be
-/// read, an error included.
+/// `timeout` is over; `None` waits for ever. Returns what each has.
 #[expect(unsafe_code, reason = "ppoll is not wrapped by std or socket2")]
-pub fn wait(watched: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<[bool; 3]> {
+pub fn wait(watched: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<[Ready; 3]> {
     let mut entries = [libc::pollfd {
         fd: -1,
         events: 0,
@@ -256,13 +273,12 @@ pub fn wait(watched: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<[boo
         tv_nsec: timeout.subsec_nanos().into(),
     });
     let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: `entries` holds as many entries as said (negative descriptors are
-    // skipped, poll(2)), `limit` is null or points to a timespec that lives until
+    // SAFETY: `entries` holds at least as many entries as said, `limit` is null or points to a timespec that lives until
     // the end of this function, and no signal mask is given.
     let ready = unsafe {
         libc::ppoll(
             entries.as_mut_ptr(),
-            entries.len() as libc::nfds_t,
+            watched.len().min(entries.len()) as libc::nfds_t,
             limit,
             ptr::null(),
         )
@@ -270,7 +286,11 @@ pub fn wait(watched: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<[boo
     if ready < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(entries.map(|entry| entry.revents & !libc::POLLOUT != 0))
+    Ok(entries.map(|entry| Ready {
+        readable: entry.revents & libc::POLLIN != 0,
+        noticed: entry.revents & libc::POLLERR != 0,
+        dead: entry.revents & (libc::POLLHUP | libc::POLLNVAL) != 0,
+    }))
 }
 
 /// A non-blocking eventfd(2): written to wake, read to forget.

@@ -1,8 +1,9 @@
-//! The engine thread: receive, expire, take, send, deliver, sleep; round and round.
+//! The engine thread: take, send, receive, expire, deliver, sleep; round and round.
 //!
 //! Promises: what has arrived is read before anything is declared timed out, so
 //! that a late wake-up of this thread loses no reply; it sleeps whenever there is
-//! nothing to do; a panicking sink stops nothing. Leaves out: everything a turn
+//! nothing to do; what an engine says of its sockets is true before a completion
+//! speaks of them; a panicking sink stops nothing. Leaves out: everything a turn
 //! consists of.
 
 use std::io;
@@ -13,16 +14,21 @@ use std::thread;
 use std::time::Duration;
 
 use crate::control;
-use crate::engine::{Shared, Sink};
+use crate::engine::{Config, Shared, Sink};
 use crate::lane::{BLOCKED_NS, Inboxes, Lane};
 use crate::ledger::Ledger;
+use crate::lull::Lull;
 use crate::outcome::{BadRequest, LocalError};
+use crate::pace::Pace;
 use crate::packet::{ECHO_HEADER, IPV4_HEADER_MAX};
+use crate::queue::Rest;
 use crate::request::{Family, MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES, Request};
-use crate::sys::{self, BATCH, Inbox, Watch};
+use crate::sys::{self, BATCH, Inbox, Ready, Watch};
 
 /// How overdue a timeout may get while packets keep pouring in faster than they are read.
 const OVERDUE_NS: u64 = 250_000_000;
+/// The longest that replies may be left lying.
+const LONGEST_GATHER: Duration = Duration::from_millis(10);
 /// First room for a packet; grown when a larger one is sent.
 const ROOM: usize = 256;
 
@@ -32,6 +38,8 @@ pub struct Worker<S> {
     lanes: [Lane; 2],
     ledger: Ledger,
     inboxes: Inboxes,
+    lull: Lull,
+    pace: Pace,
     intake: Vec<Request>,
 }
 
@@ -45,7 +53,13 @@ impl Drop for Closing {
 }
 
 impl<S: Sink> Worker<S> {
-    pub fn new(shared: Arc<Shared>, sink: S, lanes: [Lane; 2], ledger: Ledger) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        sink: S,
+        lanes: [Lane; 2],
+        ledger: Ledger,
+        config: &Config,
+    ) -> Self {
         let inboxes = Inboxes {
             packets: Inbox::new(ROOM),
             notices: Inbox::new(ROOM),
@@ -56,6 +70,8 @@ impl<S: Sink> Worker<S> {
             lanes,
             ledger,
             inboxes,
+            lull: Lull::new(config.gather.min(LONGEST_GATHER).as_nanos() as u64),
+            pace: Pace::new(config.max_pps),
             intake: Vec::with_capacity(BATCH),
         }
     }
@@ -64,13 +80,17 @@ impl<S: Sink> Worker<S> {
     pub fn run(mut self) {
         let closing = Closing(Arc::clone(&self.shared));
         loop {
-            let more = self.receive();
-            self.expire(more);
-            let closed = self.take(self.room());
+            self.revive();
+            let room = self.room();
+            let closed = self.take(room);
             self.send();
             if closed {
                 break;
             }
+            // After sending: what came meanwhile is read in the same turn, and
+            // nothing waits for it.
+            let more = self.receive();
+            self.expire(more);
             self.deliver();
             if !more {
                 self.sleep();
@@ -80,12 +100,33 @@ impl<S: Sink> Worker<S> {
         drop(closing);
     }
 
-    fn receive(&mut self) -> bool {
-        let mut more = false;
-        for lane in &mut self.lanes {
-            if lane.ready || self.ledger.waiting(lane.family) > 0 {
-                more |= lane.receive(&mut self.ledger, &mut self.inboxes);
+    /// Opens what is not open, if it is time to try.
+    fn revive(&mut self) {
+        let called = self.shared.queue.called();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.socket.is_err() && lane.revive(&mut self.ledger, called) {
+                self.shared.access()[index] = lane.access();
             }
+        }
+    }
+
+    fn receive(&mut self) -> bool {
+        let now = self.ledger.clocks.mono();
+        let due = self.lull.until().is_some_and(|until| now >= until);
+        let (mut read, mut woken, mut found, mut more) = (false, false, false, false);
+        for lane in &mut self.lanes {
+            let ready = lane.ready != Ready::default();
+            if !(ready || due || self.ledger.waiting(lane.family) > 0) || lane.socket.is_err() {
+                continue;
+            }
+            let reading = lane.receive(&mut self.ledger, &mut self.inboxes);
+            read = true;
+            woken |= ready;
+            found |= reading.count > 0;
+            more |= reading.more;
+        }
+        if read {
+            self.lull.read(now, found, woken);
         }
         more
     }
@@ -113,13 +154,14 @@ impl<S: Sink> Worker<S> {
         let [v4, v6] = &self.lanes;
         let (v4, v6) = (v4.overflowed, v6.overflowed);
         self.ledger
-            .expire(until, |peer| if peer.is_ipv4() { v4 } else { v6 });
+            .expire(until, |family| if family == Family::V4 { v4 } else { v6 });
     }
 
     /// How many requests can be taken now: none while a full socket holds some back.
-    fn room(&self) -> usize {
+    fn room(&mut self) -> usize {
         if self.lanes.iter().all(|lane| lane.outbox.is_empty()) {
-            self.ledger.room().min(BATCH)
+            let allowed = self.pace.allowed(self.ledger.clocks.mono());
+            self.ledger.room().min(BATCH).min(allowed)
         } else {
             0
         }
@@ -144,7 +186,8 @@ impl<S: Sink> Worker<S> {
         let lane = &mut self.lanes[usize::from(peer.is_ipv6())];
         let socket = lane.socket.as_ref().map_err(|error| *error)?;
         let flight = self.ledger.open(request, peer);
-        let echo = self.ledger.echo(socket.id, flight);
+        self.pace.spend();
+        let echo = self.ledger.echo(socket.reader.id, flight);
         let name = control::name(peer, request.scope);
         lane.outbox.push(lane.family, flight, name, &echo, request);
         let length = IPV4_HEADER_MAX + ECHO_HEADER + usize::from(request.payload_bytes);
@@ -153,7 +196,14 @@ impl<S: Sink> Worker<S> {
     }
 
     fn send(&mut self) {
+        let lull = self.lull.until().is_some();
         for lane in &mut self.lanes {
+            if lane.ready.noticed || (lull && lane.troubled) {
+                // An error that is there would be taken for that of what is sent.
+                lane.ready.noticed = false;
+                lane.troubled = false;
+                lane.clear_errors(&mut self.ledger, &mut self.inboxes);
+            }
             if !lane.outbox.is_empty() {
                 lane.send(&mut self.ledger, &mut self.inboxes);
             }
@@ -163,27 +213,60 @@ impl<S: Sink> Worker<S> {
     fn deliver(&mut self) {
         self.ledger.stats.clock_steps = u64::from(self.ledger.clocks.steps());
         self.shared.stats.store(&self.ledger.stats);
-        if self.ledger.done.is_empty() {
-            return;
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if lane.socket.is_err() {
+                // It may have been lost in this turn.
+                self.shared.access()[index] = lane.access();
+            }
         }
-        let (sink, done) = (&mut self.sink, &mut self.ledger.done);
-        if catch_unwind(AssertUnwindSafe(|| sink.complete(done))).is_err() {
-            self.ledger.stats.sink_panics += 1;
+        let (sink, ledger) = (&mut self.sink, &mut self.ledger);
+        if !ledger.done.is_empty() {
+            if catch_unwind(AssertUnwindSafe(|| sink.complete(&mut ledger.done))).is_err() {
+                ledger.stats.sink_panics += 1;
+            }
+            ledger.done.clear();
         }
-        self.ledger.done.clear();
+        if !ledger.after.is_empty() {
+            if catch_unwind(AssertUnwindSafe(|| sink.afterwards(&mut ledger.after))).is_err() {
+                ledger.stats.sink_panics += 1;
+            }
+            ledger.after.clear();
+        }
     }
 
     fn sleep(&mut self) {
-        if !self.shared.queue.prepare_sleep(self.room() > 0) {
+        let room = self.room();
+        let rest = self.shared.queue.prepare_sleep(room > 0);
+        if rest == Rest::None {
             return;
         }
+        let blocked = self.lanes.iter().any(|lane| lane.blocked().is_some());
+        let lull = self.lull.until().filter(|_| !blocked);
+        if lull.is_none() {
+            for lane in &mut self.lanes {
+                if lane.stamps_left {
+                    // Left unread they would end the sleep at once.
+                    lane.receive_stamps(&mut self.ledger, &mut self.inboxes);
+                }
+            }
+        }
         let now = self.ledger.clocks.mono();
-        let blocked = self
+        let pace = self
+            .pace
+            .next()
+            .filter(|_| rest == Rest::Holding && room == 0);
+        let until = self
             .lanes
             .iter()
-            .filter_map(Lane::blocked)
-            .map(|since| since + BLOCKED_NS);
-        let until = blocked.chain(self.ledger.next_expiry()).min();
+            .flat_map(|lane| {
+                [
+                    lane.blocked().map(|since| since + BLOCKED_NS),
+                    lane.next_attempt(),
+                ]
+            })
+            .chain([lull, pace, self.ledger.next_expiry()])
+            .flatten()
+            .min();
         let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
         let mut watched = [Watch {
             fd: self.shared.queue.event(),
@@ -197,17 +280,22 @@ impl<S: Sink> Worker<S> {
                 };
             }
         }
-        let ready = sys::wait(&watched, timeout).unwrap_or_else(|error| {
+        let count = if lull.is_some() { 1 } else { watched.len() };
+        let ready = sys::wait(&watched[..count], timeout).unwrap_or_else(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 // Nothing known brings this about; if it comes it must not spin.
                 self.ledger.stats.system_errors += 1;
                 thread::sleep(Duration::from_millis(1));
             }
-            [false; 3]
+            [Ready::default(); 3]
         });
-        self.shared.queue.awake(ready[0]);
+        self.shared.queue.awake(ready[0].readable);
         for (lane, ready) in self.lanes.iter_mut().zip(&ready[1..]) {
-            lane.ready = *ready;
+            lane.ready = if lane.socket.is_ok() {
+                *ready
+            } else {
+                Ready::default()
+            };
         }
     }
 
@@ -222,7 +310,9 @@ impl<S: Sink> Worker<S> {
                 self.ledger.refuse(request.token, LocalError::Stopped);
             }
         }
-        self.ledger.abandon();
+        for family in FAMILIES {
+            self.ledger.abandon(family, LocalError::Stopped);
+        }
         self.deliver();
         self.shared.stats.store(&self.ledger.stats);
     }

@@ -7,6 +7,7 @@ mod rounds;
 mod sweep;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -80,8 +81,8 @@ struct EchoArguments {
     #[arg(long)]
     dont_fragment: bool,
     /// Packets a second when a network is swept
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pps: u32,
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = packets_a_second)]
+    pps: NonZeroU32,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -194,7 +195,7 @@ impl Probe {
             ProbeSpec::Icmp(spec) => Self {
                 shown: spec.host.as_str().to_owned(),
                 timeout,
-                prober: Prober::Icmp(Echoes::start(resolver), spec),
+                prober: Prober::Icmp(Echoes::start(resolver, None), spec),
             },
         }
     }
@@ -234,12 +235,12 @@ impl Asked for Echo {
 }
 
 impl Echoes {
-    fn start(resolver: Resolver) -> Self {
+    fn start(resolver: Resolver, max_pps: Option<NonZeroU32>) -> Self {
         let sink = |echo: Echo, _, observation| {
             // whoever asked may have seen enough
             let _ = echo.answer.send(observation);
         };
-        Self(IcmpProber::start(resolver, Box::new(sink)))
+        Self(IcmpProber::start(resolver, max_pps, Box::new(sink)))
     }
 
     async fn observe(&self, spec: IcmpSpec, timeout: Duration) -> anyhow::Result<Observation> {
@@ -284,4 +285,11 @@ fn family(text: &str) -> Result<Family, String> {
         "auto" => Ok(Family::Any),
         _ => Err("expected 4, 6 or auto".to_owned()),
     }
+}
+
+fn packets_a_second(text: &str) -> Result<NonZeroU32, String> {
+    let packets = text.parse().ok().and_then(NonZeroU32::new);
+    packets
+        .filter(|packets| packets.get() <= 100_000)
+        .ok_or_else(|| "expected 1 to 100000".to_owned())
 }

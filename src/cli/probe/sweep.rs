@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use crate::probe::resolve::Resolver;
 
 /// The largest network, in bits of the host part: 65,536 addresses.
 const MOST_BITS: u32 = 16;
+/// How many the engine is given at once, less than its queue takes.
+const AT_ONCE: usize = 8192;
 const BAR_WIDTH: usize = 30;
 const SHOW_EVERY: Duration = Duration::from_millis(100);
 
@@ -95,39 +98,38 @@ pub async fn run(
     network: Network,
     template: IcmpSpec,
     timeout: Duration,
-    packets_a_second: u32,
+    packets_a_second: NonZeroU32,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let echoes = Echoes::start(Resolver::new());
+    // the engine keeps the pace, and a timeout begins when its packet is sent
+    let echoes = Echoes::start(Resolver::new(), Some(packets_a_second));
     let addresses = network.addresses();
     let mut progress = Progress::new(addresses.len());
     let mut found = Vec::with_capacity(addresses.len());
-    let mut underway = FuturesUnordered::new();
+    let began = Instant::now();
+    let mut waiting = addresses.into_iter();
+    let echo = |address: IpAddr| {
+        let spec = IcmpSpec {
+            host: address.to_string().into(),
+            ip: Family::Any,
+            ..template.clone()
+        };
+        let observed = echoes.observe(spec, timeout);
+        async move { (address, observed.await) }
+    };
+    let mut underway: FuturesUnordered<_> = waiting.by_ref().take(AT_ONCE).map(&echo).collect();
     let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
-    let began = tokio::time::Instant::now();
-    let packets = template.train.map_or(1, |train| u32::from(train.packets));
-    let mut waiting = addresses.into_iter().enumerate().peekable();
-    while waiting.peek().is_some() || !underway.is_empty() {
-        let due = waiting.peek().map(|(number, _)| {
-            let packets = *number as f64 * f64::from(packets);
-            began + Duration::from_secs_f64(packets / f64::from(packets_a_second))
-        });
+    while !underway.is_empty() {
         tokio::select! {
-            () = tokio::time::sleep_until(due.unwrap_or(began)), if due.is_some() => {
-                if let Some((_, address)) = waiting.next() {
-                    let mut spec = IcmpSpec { ip: Family::Any, ..template.clone() };
-                    spec.host = address.to_string().into();
-                    let echo = echoes.observe(spec, timeout);
-                    underway.push(async move { (address, echo.await) });
-                }
-            }
             Some((address, observed)) = underway.next() => {
                 found.push(Found::new(address, &observed?));
                 progress.show(&found);
+                underway.extend(waiting.next().map(&echo));
             }
             _ = &mut stop => break,
         }
     }
+    drop(underway);
     progress.clear();
     echoes.0.stop().await;
     found.sort_by_key(|it| it.address);

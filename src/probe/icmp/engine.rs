@@ -1,25 +1,50 @@
-//! The engine of `pingu-icmp` as the service needs it: there whatever the permissions, and opened again when they come.
+//! The engine of `pingu-icmp` as the service needs it: there whatever the permissions, its figures in `/metrics`, and what becomes of
+//! its sockets in the log.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use pingu_icmp::{Completion, Config, Engine, Family, LocalError, Request};
+use pingu_icmp::{Afterword, Completion, Config, Engine, Family, LocalError, Request, Stats};
 
-use super::Asked;
 use super::flights::Flights;
+use super::{Asked, verdict};
 
-/// How often to look whether sockets may be opened that could not be.
-const REOPEN_EVERY: Duration = Duration::from_secs(10);
+/// How often to look how the sockets are.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// The engine, or why there is none.
 #[derive(Debug)]
 pub struct EngineRoom(RwLock<Result<Engine, String>>);
 
+/// Takes what the engine says.
+struct Ears<T>(Arc<Flights<T>>);
+
+impl<T: Asked> pingu_icmp::Sink for Ears<T> {
+    fn complete(&mut self, batch: &mut Vec<Completion>) {
+        for completion in batch.drain(..) {
+            self.0.complete(&completion);
+        }
+    }
+
+    fn afterwards(&mut self, batch: &mut Vec<Afterword>) {
+        for word in batch.drain(..) {
+            self.0.came_after(&word);
+        }
+    }
+}
+
 impl EngineRoom {
     /// Starts the engine; what it says goes to `flights`.
-    pub fn start<T: Asked>(flights: &Arc<Flights<T>>) -> Self {
-        Self(RwLock::new(start(flights)))
+    pub fn start<T: Asked>(max_pps: Option<NonZeroU32>, flights: &Arc<Flights<T>>) -> Self {
+        let config = Config {
+            max_pps,
+            ..Config::default()
+        };
+        let engine = Engine::start(config, Ears(Arc::clone(flights)));
+        let engine = engine.map_err(|error| format!("the ICMP engine could not start: {error}"));
+        Self(RwLock::new(engine))
     }
 
     /// Hands requests over. One that is not taken ends its probe as unknown.
@@ -27,81 +52,69 @@ impl EngineRoom {
         if requests.is_empty() {
             return;
         }
-        let refused = match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+        let refused = self.with(|engine| match engine {
             Ok(engine) => engine
                 .submit(&mut requests)
                 .err()
                 .map(|error| error.to_string()),
             Err(error) => Some(error.clone()),
-        };
+        });
         let Some(text) = refused else { return };
         for request in requests {
             flights.refuse(request.token, &text);
         }
     }
 
+    /// What it counted so far.
+    pub fn stats(&self) -> Option<Stats> {
+        self.with(|engine| Some(engine.as_ref().ok()?.stats()))
+    }
+
     /// Ends the engine: what it still has comes back as stopped.
     pub async fn stop(&self) {
         let ended = Err("Pingu stopped before the packet was sent".to_owned());
-        end(self.replace(ended)).await;
-    }
-
-    fn replace(&self, other: Result<Engine, String>) -> Result<Engine, String> {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, other)
-    }
-
-    /// How many families need no further attempt: their socket is open, or this machine does not have them.
-    fn open_families(&self) -> usize {
-        open_families(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn start<T: Asked>(flights: &Arc<Flights<T>>) -> Result<Engine, String> {
-    let flights = Arc::clone(flights);
-    let engine = Engine::start(Config::default(), move |batch: &mut Vec<Completion>| {
-        for completion in batch.drain(..) {
-            flights.complete(&completion);
-        }
-    });
-    engine.map_err(|error| format!("the ICMP engine could not start: {error}"))
-}
-
-/// Joining a thread blocks; a panic there was reported when it happened.
-async fn end(engine: Result<Engine, String>) {
-    let _ = tokio::task::spawn_blocking(move || engine.map(Engine::stop)).await;
-}
-
-/// Tries again and again to open sockets that could not be opened: a permission may be given while Pingu runs.
-pub async fn reopen<T: Asked>(room: Weak<EngineRoom>, flights: Weak<Flights<T>>) {
-    loop {
-        // holding nothing meanwhile: whoever waits for the last result must not wait for this
-        tokio::time::sleep(REOPEN_EVERY).await;
-        let (Some(room), Some(flights)) = (room.upgrade(), flights.upgrade()) else {
-            return;
+        let engine = {
+            let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, ended)
         };
-        let before = room.open_families();
-        if before == FAMILIES.len() {
-            return;
-        }
-        let again = start(&flights);
-        if open_families(&again) > before {
-            let last = room.replace(again);
-            tracing::info!("ICMP sockets are open now");
-            end(last).await;
-        }
+        // joining a thread blocks; a panic there was reported when it happened
+        let _ = tokio::task::spawn_blocking(move || engine.map(Engine::stop)).await;
+    }
+
+    fn with<R>(&self, look: impl FnOnce(&Result<Engine, String>) -> R) -> R {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why pings of a family cannot be sent, if that is so.
+    fn trouble(&self, family: Family) -> Option<String> {
+        self.with(|engine| match engine {
+            Ok(engine) => match engine.access(family) {
+                // a machine without the family does without it
+                Ok(_) | Err(LocalError::NoFamily { .. }) => None,
+                Err(error) => Some(verdict::advice(&error)),
+            },
+            Err(error) => Some(error.clone()),
+        })
     }
 }
 
-fn open_families(engine: &Result<Engine, String>) -> usize {
-    let Ok(engine) = engine else {
-        return 0;
-    };
-    let settled = |family: &Family| {
-        matches!(
-            engine.access(*family),
-            Ok(_) | Err(LocalError::NoFamily { .. })
-        )
-    };
-    FAMILIES.iter().filter(|family| settled(family)).count()
+/// Tells once whenever a family can no longer be probed, and when it can again; the engine itself opens what it may.
+pub async fn watch(room: Weak<EngineRoom>) {
+    let mut troubles = [None, None];
+    while let Some(room) = room.upgrade() {
+        for (family, told) in FAMILIES.into_iter().zip(&mut troubles) {
+            let trouble = room.trouble(family);
+            match &trouble {
+                Some(text) if trouble != *told => {
+                    tracing::warn!(%family, "targets over ICMP are unknown: {text}");
+                }
+                None if told.is_some() => tracing::info!(%family, "ICMP sockets are open now"),
+                _ => {}
+            }
+            *told = trouble;
+        }
+        // holding nothing meanwhile: whoever waits for the last result must not wait for this
+        drop(room);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

@@ -7,10 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pingu_icmp::{Completion, Outcome, Request};
+use pingu_icmp::{Afterword, Completion, Outcome, Request};
 use slab::Slab;
 use tokio::sync::Notify;
 
+use super::strays::Strays;
 use super::train::Train;
 use super::verdict;
 use super::{Asked, Sink};
@@ -20,6 +21,7 @@ use crate::model::{IcmpSpec, Observation, Reason};
 pub struct Flights<T> {
     pending: Mutex<Underway<T>>,
     empty: Notify,
+    strays: Strays,
     sink: Sink<T>,
 }
 
@@ -54,6 +56,7 @@ impl<T: Asked> Flights<T> {
                 admitted: 0,
             }),
             empty: Notify::new(),
+            strays: Strays::default(),
             sink,
         }
     }
@@ -121,9 +124,15 @@ impl<T: Asked> Flights<T> {
             let probe = pending.probes.remove(place);
             self.note_empty(&pending);
             drop(pending);
-            let observation = probe.observe(completion.outcome);
+            let mut observation = probe.observe(completion.outcome);
+            self.strays.add_to(probe.address(), &mut observation);
             (self.sink)(probe.context, probe.sent_at, observation);
         }
+    }
+
+    /// A reply came after its packet had ended: the next result of its address tells.
+    pub fn came_after(&self, word: &Afterword) {
+        self.strays.note(word);
     }
 
     /// Ends a probe whose packet the engine did not take.
@@ -231,6 +240,7 @@ fn request(spec: &IcmpSpec, address: SocketAddr, timeout: Duration) -> Request {
         ttl: spec.ttl,
         dscp: spec.dscp,
         source: spec.source,
+        dont_fragment: spec.dont_fragment,
         ..Request::new(0, address.ip())
     }
 }

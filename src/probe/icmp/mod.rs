@@ -6,15 +6,17 @@
 mod departures;
 mod engine;
 mod flights;
+mod strays;
 mod train;
 mod verdict;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use pingu_icmp::Request;
+use pingu_icmp::{Request, Stats};
 use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -56,15 +58,13 @@ struct Desk<T> {
 }
 
 impl<T: Asked> IcmpProber<T> {
-    /// Starts the engine. Without the permission to open sockets it starts too: its results are then unknown, and say what to do.
-    pub fn start(resolver: Resolver, sink: Sink<T>) -> Self {
+    /// Starts the engine, which sends `max_pps` packets a second at the most. Without the permission to open sockets it starts too:
+    /// its results are then unknown, and say what to do.
+    pub fn start(resolver: Resolver, max_pps: Option<NonZeroU32>, sink: Sink<T>) -> Self {
         let flights = Arc::new(Flights::new(sink));
-        let engine = Arc::new(EngineRoom::start(&flights));
+        let engine = Arc::new(EngineRoom::start(max_pps, &flights));
         let runtime = Handle::current();
-        runtime.spawn(engine::reopen(
-            Arc::downgrade(&engine),
-            Arc::downgrade(&flights),
-        ));
+        runtime.spawn(engine::watch(Arc::downgrade(&engine)));
         let desk = Arc::new(Desk {
             flights,
             engine,
@@ -112,6 +112,12 @@ impl<T: Asked> IcmpProber<T> {
             self.resolving.spawn_on(resolve, &self.runtime);
         }
         self.desk.send(requests);
+    }
+
+    /// Asks, whenever it is called, what the engine has counted; nothing once it is gone.
+    pub fn stats(&self) -> impl Fn() -> Option<Stats> + Send + Sync + 'static {
+        let engine = Arc::downgrade(&self.desk.engine);
+        move || engine.upgrade()?.stats()
     }
 
     /// Waits until no probe is under way.

@@ -28,6 +28,7 @@ enum Packet {
         rtt: Duration,
         /// When the reply came, as far as that is known.
         arrived: Option<Instant>,
+        damaged: bool,
     },
     Silent,
     Refused(IcmpError),
@@ -54,6 +55,7 @@ impl Train {
             Outcome::Reply(reply) => Packet::Answered {
                 rtt: reply.rtt,
                 arrived: sent_at.map(|sent| sent + reply.rtt),
+                damaged: reply.damaged_at.is_some(),
             },
             Outcome::Timeout => Packet::Silent,
             Outcome::IcmpError(error) => Packet::Refused(error),
@@ -122,6 +124,7 @@ impl Train {
         let mut sorted = received.clone();
         sorted.sort_unstable();
         let steps = received.windows(2).map(|pair| pair[0].abs_diff(pair[1]));
+        let damaged = |packet: &&Packet| matches!(packet, Packet::Answered { damaged: true, .. });
         let jitter = steps.clone().map(u64::from).sum::<u64>() / steps.len().max(1) as u64;
         Packets {
             sent: rtts_us.len() as u16,
@@ -131,6 +134,7 @@ impl Train {
             max_us: sorted.last().copied(),
             jitter_us: (received.len() > 1).then_some(jitter as u32),
             reordered: self.reordered(),
+            corrupted: self.packets.iter().filter(damaged).count() as u16,
             rtts_us,
             ..Packets::default()
         }
@@ -196,6 +200,7 @@ mod tests {
             from: ADDRESS,
             ttl: None,
             payload_bytes: 56,
+            damaged_at: None,
         })
     }
 
@@ -204,6 +209,7 @@ mod tests {
         icmp_type: 3,
         code: 1,
         from: ADDRESS,
+        mtu: None,
     });
     const LOCAL: Outcome = Outcome::Local(LocalError::ReceiveOverflow);
 

@@ -9,13 +9,19 @@ use std::time::Duration;
 use pingu_icmp::{IcmpError, IcmpErrorKind, LocalError, Outcome};
 
 use super::super::resolve::ResolveError;
-use crate::model::{Measurement, Observation, Reason};
+use crate::model::{Measurement, Observation, Packets, Reason, micros};
 
 /// Of one packet to `address` that was waited for so long.
 pub fn observe(outcome: Outcome, address: IpAddr, timeout: Duration) -> Observation {
     let seen = |latency| measurement(address, latency);
     match outcome {
-        Outcome::Reply(reply) => Observation::up(seen(Some(reply.rtt))),
+        Outcome::Reply(reply) => {
+            let mut seen = seen(Some(reply.rtt));
+            if reply.damaged_at.is_some() {
+                packets(&mut seen).corrupted = 1;
+            }
+            Observation::up(seen)
+        }
         Outcome::Timeout => {
             let text = format!("no reply within {} ms", timeout.as_millis());
             Observation::down(Reason::Timeout, text, seen(None))
@@ -35,6 +41,21 @@ pub fn measurement(address: IpAddr, latency: Option<Duration>) -> Measurement {
     }
 }
 
+/// The account of the packets of a measurement: where there is none yet, that of one packet.
+pub fn packets(measurement: &mut Measurement) -> &mut Packets {
+    let rtt = measurement.latency.map(|latency| micros(latency) as u32);
+    let detail = measurement.detail.get_or_insert_default();
+    detail.packets.get_or_insert_with(|| Packets {
+        sent: 1,
+        received: u16::from(rtt.is_some()),
+        min_us: rtt,
+        median_us: rtt,
+        max_us: rtt,
+        rtts_us: vec![rtt],
+        ..Packets::default()
+    })
+}
+
 /// What a router, or the target, says.
 pub fn told(error: &IcmpError, target: IpAddr) -> String {
     let by = if error.from == target {
@@ -44,7 +65,9 @@ pub fn told(error: &IcmpError, target: IpAddr) -> String {
     };
     let (kind, code) = (error.icmp_type, error.code);
     let what = meaning(error.kind);
-    format!("{what}, says {by} (ICMP type {kind}, code {code})")
+    let most = error.mtu.map(|mtu| format!(" (at most {mtu} bytes)"));
+    let most = most.unwrap_or_default();
+    format!("{what}{most}, says {by} (ICMP type {kind}, code {code})")
 }
 
 const fn meaning(kind: IcmpErrorKind) -> &'static str {

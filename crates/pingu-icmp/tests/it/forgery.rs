@@ -283,6 +283,7 @@ fn quoted_errors(kind: SocketKind) {
         icmp_type: 3,
         code: 10,
         from: ELSEWHERE.into(),
+        mtu: None,
     };
     assert_eq!(collector.next().outcome, Outcome::IcmpError(expected));
     collector.submit(vec![patient(2, "127.0.0.2")]);
@@ -462,6 +463,7 @@ fn an_ipv6_error_on_loopback_is_attributed() {
                         icmp_type: 1,
                         code: 1,
                         from: router,
+                        mtu: None,
                     };
                     assert_eq!(collector.next().outcome, Outcome::IcmpError(expected));
                     collector.stop_idle();

@@ -131,6 +131,7 @@ fn the_word_of_a_router_is_kept() {
                         icmp_type,
                         code,
                         from,
+                        mtu: None,
                     };
                     let outcome = collector.probe_one(request);
                     assert_eq!(
@@ -203,6 +204,81 @@ fn a_router_s_errors_in_a_large_batch_go_to_the_right_requests() {
     );
 }
 
+/// Behind the router a link that takes 1,300 bytes.
+fn narrow() -> String {
+    format!(
+        "{ROUTER}
+        ip -n router link add narrow type veth peer name end
+        ip -n router link set narrow mtu 1300 up
+        ip -n router link set end up
+        ip -n router route add 10.6.0.0/16 dev narrow
+        ip -n router route add fd06::/64 dev narrow"
+    )
+}
+
+#[test]
+fn a_packet_that_must_not_be_fragmented_tells_the_mtu() {
+    inside(
+        "route::a_packet_that_must_not_be_fragmented_tells_the_mtu",
+        &narrow(),
+        Rights::All,
+        || {
+            for socket in BOTH {
+                let collector = Collector::only(socket);
+                let sized = |token, peer, payload_bytes, dont_fragment| Request {
+                    payload_bytes,
+                    dont_fragment,
+                    ..patient(token, peer)
+                };
+                for (peer, behind) in [("10.0.0.2", "10.6.0.9"), ("fd00::2", "fd06::9")] {
+                    // On the way, however often: what is remembered of the path is not asked.
+                    for round in 0..3 {
+                        let outcome = collector.probe_one(sized(round, behind, 1_400, true));
+                        let told = matches!(
+                            outcome,
+                            Outcome::IcmpError(IcmpError {
+                                kind: IcmpErrorKind::PacketTooBig,
+                                mtu: Some(1_300),
+                                ..
+                            })
+                        );
+                        assert!(told, "{behind} by {socket:?}: {outcome:?}");
+                    }
+                    // Larger than our own link, among others that fit or may be cut.
+                    let requests = vec![
+                        sized(0, peer, 56, false),
+                        sized(1, peer, 3_000, true),
+                        sized(2, peer, 3_000, false),
+                        sized(3, peer, 1_400, true),
+                        sized(4, peer, 3_000, true),
+                        sized(5, peer, 3_000, true),
+                        sized(6, peer, 56, true),
+                        sized(7, peer, 3_000, false),
+                    ];
+                    for (token, end) in collector.probe(requests) {
+                        let expected = match token {
+                            1 | 4 | 5 => {
+                                let errno = Errno(libc::EMSGSIZE);
+                                let mtu = Some(1_500);
+                                end.outcome == Outcome::Local(LocalError::TooLarge { errno, mtu })
+                            }
+                            _ => matches!(end.outcome, Outcome::Reply(reply)
+                                if reply.clock == Clock::Kernel && reply.damaged_at.is_none()),
+                        };
+                        assert!(expected, "{token} to {peer} by {socket:?}: {end:?}");
+                    }
+                }
+                let stats = collector.stop_idle();
+                assert_eq!(
+                    (stats.foreign_errors, stats.system_errors),
+                    (0, 0),
+                    "{stats:?}"
+                );
+            }
+        },
+    );
+}
+
 #[test]
 fn what_this_host_refuses_is_a_local_error_of_its_kind() {
     let setup = format!(
@@ -270,6 +346,60 @@ fn what_this_host_refuses_is_a_local_error_of_its_kind() {
     );
 }
 
+/// The index of an interface, which is the scope of its link.
+fn scope_of(interface: &str) -> u32 {
+    let shown = Command::new("ip")
+        .args(["-o", "link", "show", interface])
+        .output()
+        .unwrap()
+        .stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    shown.split(':').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn one_link_local_address_on_two_links_is_two_peers() {
+    let setup = "
+        ip link set lo up
+        echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range
+        for n in 1 2; do
+            ip netns add far$n
+            ip link add near$n type veth peer name far netns far$n
+            ip link set near$n up addrgenmode none
+            ip addr add fe80::1/64 dev near$n nodad
+            ip -n far$n link set far up addrgenmode none
+            ip -n far$n addr add fe80::2/64 dev far nodad
+            ip netns exec far$n sh -c \"echo 10$n > /proc/sys/net/ipv6/conf/far/hop_limit\"
+        done";
+    inside(
+        "route::one_link_local_address_on_two_links_is_two_peers",
+        setup,
+        Rights::All,
+        || {
+            for socket in BOTH {
+                let collector = Collector::only(socket);
+                let scopes = [scope_of("near1"), scope_of("near2")];
+                let requests = (0..200).map(|token| Request {
+                    scope: scopes[token as usize % 2],
+                    source: (token % 3 == 0).then(|| "fe80::1".parse().unwrap()),
+                    ..patient(token, "fe80::2")
+                });
+                for (token, end) in collector.probe(requests.collect()) {
+                    let end = reply(end.outcome);
+                    // Each far end answers with a hop limit of its own.
+                    assert_eq!(
+                        end.ttl,
+                        Some(101 + token as u8 % 2),
+                        "{token} by {socket:?}"
+                    );
+                }
+                let stats = collector.stop_idle();
+                assert_eq!((stats.replies, stats.wrong_peer), (200, 0), "{stats:?}");
+            }
+        },
+    );
+}
+
 #[test]
 fn a_link_local_peer_is_reached_through_its_scope() {
     inside(
@@ -277,13 +407,7 @@ fn a_link_local_peer_is_reached_through_its_scope() {
         ROUTER,
         Rights::All,
         || {
-            let shown = Command::new("ip")
-                .args(["-o", "link", "show", "near"])
-                .output()
-                .unwrap()
-                .stdout;
-            let shown = String::from_utf8(shown).unwrap();
-            let scope: u32 = shown.split(':').next().unwrap().parse().unwrap();
+            let scope = scope_of("near");
             for socket in BOTH {
                 let collector = Collector::only(socket);
                 let outcome = collector.probe_one(Request {

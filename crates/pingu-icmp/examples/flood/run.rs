@@ -1,8 +1,4 @@
-//! What a probe costs: `flood [PROBES] [WINDOW] [stamps|plain] [datagram|raw] [RATE]`.
-//!
-//! Probes addresses of 127.0.0.0/8, keeping WINDOW under way, or RATE a second in
-//! 1 ms ticks, and prints probes/s and CPU µs per probe of the whole process
-//! (user + system; the kernel's answering is within it on loopback).
+//! One run: CPU per probe, or memory per request.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -12,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use pingu_icmp::{Completion, Config, Engine, Outcome, Request, SocketKind};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+use super::Failure;
+
+/// Keeps WINDOW probes of addresses of 127.0.0.0/8 under way, or sends RATE a
+/// second in ticks of 1 ms, and prints what it cost.
+pub fn one(arguments: &[String]) -> Result<(), Failure> {
     let argument = |index: usize| arguments.get(index).map(String::as_str);
     let probes: u64 = argument(0).unwrap_or("1000000").parse()?;
     let window: u64 = argument(1).unwrap_or("1024").parse()?;
@@ -59,15 +58,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             None => window - (submitted - ended.load(Ordering::Acquire)),
         };
-        if room == 0 || (rate.is_none() && room < window.min(64)) {
-            thread::sleep(Duration::from_micros(50));
+        if rate.is_none() && room < window.div_ceil(2) {
+            // Rarely woken: this thread's cost is not what is measured.
+            thread::sleep(Duration::from_micros(500));
             continue;
         }
         let count = room.min(probes - submitted);
-        batch.extend((submitted..submitted + count).map(|token| {
-            let peer = Ipv4Addr::from(0x7f00_0001 + (token % 10_000) as u32);
-            Request::new(token, IpAddr::from(peer))
-        }));
+        batch.extend(
+            (submitted..submitted + count)
+                .map(|token| Request::new(token, IpAddr::from(peer(token)))),
+        );
         while engine.submit(&mut batch).is_err() {
             thread::yield_now();
         }
@@ -89,8 +89,48 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// One of 10,000 addresses that this host answers for.
+pub fn peer(number: u64) -> Ipv4Addr {
+    Ipv4Addr::from(0x7f00_0001 + (number % 10_000) as u32)
+}
+
+/// Prints how much the process grows with each further request under way.
+pub fn memory() -> Result<(), Failure> {
+    const COUNT: u64 = 100_000;
+    std::fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1")?;
+    let engine = Engine::start(Config::default(), |_: &mut Vec<Completion>| ())?;
+    let under_way = |count: u64| -> Result<u64, Failure> {
+        let first = engine.stats().sent;
+        let mut batch = Vec::with_capacity(1024);
+        for token in first..count {
+            batch.push(Request {
+                timeout: Duration::from_secs(600),
+                ..Request::new(token, IpAddr::from(peer(token)))
+            });
+            while batch.len() == batch.capacity() && engine.submit(&mut batch).is_err() {
+                thread::yield_now();
+            }
+        }
+        while engine.submit(&mut batch).is_err() || engine.stats().sent < count {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let statm = std::fs::read_to_string("/proc/self/statm")?;
+        let pages: u64 = statm.split(' ').nth(1).ok_or("empty statm")?.parse()?;
+        Ok(pages * 4096)
+    };
+    let before = under_way(COUNT)?;
+    let after = under_way(2 * COUNT)?;
+    println!(
+        "memory: {} bytes for each further request under way ({} MB in all with {})",
+        (after - before) / COUNT,
+        after >> 20,
+        2 * COUNT
+    );
+    Ok(())
+}
+
 /// Seconds of user and system time of this process so far.
-fn cpu_time() -> Result<f64, Box<dyn std::error::Error>> {
+fn cpu_time() -> Result<f64, Failure> {
     // /proc/self/stat counts ticks of 10 ms; schedstat counts nanoseconds, per thread.
     let mut nanos = 0.0;
     for task in std::fs::read_dir("/proc/self/task")? {

@@ -1,19 +1,24 @@
-//! Numbers leave: every metric's name, help and labels in one list.
+//! Numbers leave: what is counted, and how it is shown. Every metric's name and help is in one [`list`].
 //!
 //! Counters live where they are counted, as fields of [`Metrics`]; `/metrics` encodes them at the moment of asking.
+
+mod echoes;
+mod list;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use pingu_icmp::Stats;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 use crate::model::{Kind, Outcome, ProbeResult};
+use echoes::Echoes;
 
 /// Pingu's own figures.
 #[derive(Debug)]
@@ -56,6 +61,7 @@ pub struct Metrics {
     /// 1 while the targets file is in use as it stands, 0 while an older one is.
     pub config_valid: Gauge,
     pub config_time: Gauge<f64, AtomicU64>,
+    echoes: Echoes,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -139,6 +145,7 @@ impl Metrics {
         metrics.register_results(&mut registry);
         metrics.register_retention(&mut registry);
         metrics.register_rest(&mut registry);
+        registry.register_collector(Box::new(metrics.echoes.clone()));
         metrics.registry = registry;
         for reason in Dropped::ALL {
             // a reason that never occurred shows as zero
@@ -196,139 +203,14 @@ impl Metrics {
             reloads: Family::default(),
             config_valid: Gauge::default(),
             config_time: Gauge::default(),
+            echoes: Echoes::default(),
         }
     }
 
-    /// What becomes of results. At rest: produced + recovered = stored + duplicate + quarantined + dropped + spooled + waiting.
-    fn register_results(&self, r: &mut Registry) {
-        r.register(
-            "results_produced",
-            "Results that probes handed over; with recovered, the sum of stored, duplicate, quarantined, dropped, spooled and waiting",
-            self.produced.clone(),
-        );
-        r.register(
-            "results_recovered",
-            "Results of an earlier process that were found in the spool when this one opened it",
-            self.recovered.clone(),
-        );
-        r.register(
-            "results_stored",
-            "Results stored in the database",
-            self.stored.clone(),
-        );
-        r.register(
-            "results_duplicate",
-            "Results whose slot was stored already",
-            self.duplicate.clone(),
-        );
-        r.register(
-            "results_quarantined",
-            "Results that the database cannot take; the newest are kept in the spool file",
-            self.quarantined.clone(),
-        );
-        r.register(
-            "results_dropped",
-            "Results given up, by the reason",
-            self.dropped.clone(),
-        );
-        r.register(
-            "results_waiting",
-            "Results in memory that wait to be stored",
-            self.waiting.clone(),
-        );
-        r.register(
-            "results_spooled",
-            "Results in the spool that wait to be stored",
-            self.spooled.clone(),
-        );
-        r.register_with_unit(
-            "spool",
-            "What the spool takes on disk",
-            Unit::Bytes,
-            self.spool_bytes.clone(),
-        );
-        r.register_with_unit(
-            "spool_oldest_timestamp",
-            "The slot at which the oldest part of the spool begins; 0 while it is empty",
-            Unit::Seconds,
-            self.spool_oldest.clone(),
-        );
-        r.register(
-            "flush_failures",
-            "Batches that the database did not take",
-            self.flush_failures.clone(),
-        );
-    }
-
-    /// What becomes of history.
-    fn register_retention(&self, r: &mut Registry) {
-        r.register(
-            "retention_days_dropped",
-            "Days of history that were dropped for their age",
-            self.days_dropped.clone(),
-        );
-        r.register(
-            "retention_days_held",
-            "Days that are older than they are to be kept, and stay until their roll-ups are made",
-            self.days_held.clone(),
-        );
-        r.register_with_unit(
-            "history_oldest_timestamp",
-            "When the oldest day begins that is kept; 0 where there is none",
-            Unit::Seconds,
-            self.history_oldest.clone(),
-        );
-        r.register(
-            "retention_failures",
-            "Times that dropping history was put off: the database was away, or the table in use",
-            self.retention_failures.clone(),
-        );
-        r.register_with_unit(
-            "retention_success_timestamp",
-            "When retention last left nothing behind",
-            Unit::Seconds,
-            self.retention_succeeded.clone(),
-        );
-    }
-
-    fn register_rest(&self, r: &mut Registry) {
-        r.register(
-            "slots_missed",
-            "Slots whose probe could not be started in time",
-            self.missed.clone(),
-        );
-        r.register_with_unit(
-            "lag",
-            "From a slot to the start of its probe",
-            Unit::Seconds,
-            self.lag.clone(),
-        );
-        r.register(
-            "probe_panics",
-            "Probes that ended in a fault of Pingu's own",
-            self.panics.clone(),
-        );
-        r.register(
-            "targets",
-            "Targets that are being probed",
-            self.targets.clone(),
-        );
-        r.register(
-            "config_reloads",
-            "Changes of the targets file by what became of them",
-            self.reloads.clone(),
-        );
-        r.register(
-            "config_valid",
-            "1 while the targets file is in use as it stands",
-            self.config_valid.clone(),
-        );
-        r.register_with_unit(
-            "config_loaded_timestamp",
-            "When the targets in use were loaded",
-            Unit::Seconds,
-            self.config_time.clone(),
-        );
+    /// From now on what the ICMP engine counts is shown; `stats` is asked at each look.
+    pub fn count_echoes(&self, stats: impl Fn() -> Option<Stats> + Send + Sync + 'static) {
+        // there is one engine
+        let _ = self.echoes.0.set(Box::new(stats));
     }
 
     pub fn produced(&self, result: &ProbeResult) {
