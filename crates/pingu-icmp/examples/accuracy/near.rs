@@ -123,13 +123,18 @@ fn run(config: Config, rate: u32) -> Result<Run, Failure> {
     };
     let engine = Engine::start(config, sink)?;
     let begun = Instant::now();
+    let mut batch = Vec::new();
     for token in 0..PROBES as u64 {
-        let due = begun + Duration::from_secs(token) / rate;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
         let [high, low] = (token as u16).to_be_bytes();
-        let mut batch = vec![Request::new(token, Ipv4Addr::new(10, 7, high, low).into())];
-        engine.submit(&mut batch)?;
+        batch.push(Request::new(token, Ipv4Addr::new(10, 7, high, low).into()));
+        // In ticks of a millisecond, as a scheduler would.
+        let tick = |token: u64| Duration::from_millis(token * 1_000 / u64::from(rate));
+        if tick(token + 1) > tick(token) {
+            thread::sleep((begun + tick(token)).saturating_duration_since(Instant::now()));
+            engine.submit(&mut batch)?;
+        }
     }
+    engine.submit(&mut batch)?;
     let mut measured = Vec::new();
     for _ in 0..PROBES {
         let (read, end) = receiver.recv()?;
