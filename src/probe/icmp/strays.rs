@@ -71,3 +71,55 @@ impl Strays {
         packets.corrupted = packets.corrupted.saturating_add(count.corrupted);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use pingu_icmp::{Clock, Reply};
+
+    use super::*;
+    use crate::model::Measurement;
+
+    fn word(last: u8, kind: AfterwordKind, damaged_at: Option<u16>) -> Afterword {
+        Afterword {
+            token: 0,
+            kind,
+            reply: Reply {
+                rtt: Duration::from_secs(2),
+                clock: Clock::Kernel,
+                from: Ipv4Addr::new(127, 0, 0, last).into(),
+                ttl: None,
+                payload_bytes: 56,
+                damaged_at,
+            },
+        }
+    }
+
+    #[test]
+    fn the_next_result_of_an_address_tells_what_came_after_the_last() {
+        let strays = Strays::default();
+        strays.note(&word(1, AfterwordKind::Late, None));
+        strays.note(&word(1, AfterwordKind::Duplicate, Some(20)));
+        strays.note(&word(2, AfterwordKind::Duplicate, None));
+        let address = IpAddr::from(Ipv4Addr::new(127, 0, 0, 1));
+        let told = || {
+            let latency = Some(Duration::from_millis(3));
+            let mut seen = Observation::up(Measurement {
+                latency,
+                ..verdict::measurement(address, latency)
+            });
+            strays.add_to(address, &mut seen);
+            seen.measurement.detail.and_then(|detail| detail.packets)
+        };
+        let packets = told().unwrap();
+        assert_eq!((packets.sent, packets.received), (1, 1));
+        assert_eq!(
+            (packets.late, packets.duplicates, packets.corrupted),
+            (1, 1, 1)
+        );
+        assert_eq!(packets.rtts_us, [Some(3000)]);
+        assert_eq!(told(), None, "it is told once");
+    }
+}
