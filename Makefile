@@ -8,7 +8,7 @@ LOG    := $(STATE)/pingu.log
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-storage clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-service bench-storage clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,8 +106,11 @@ check: lint test ## what has to pass before a commit
 fill: ## fill a new database with a plausible history: make fill FILL="--targets 240 --days 90" (--help lists what there is)
 	$(CARGO) run --release --locked -p pingu-bench --bin fill -- $(FILL)
 
-bench: ## measure everything that docs/performance.md says; BENCH takes options, --help lists them
+bench: build ## measure everything that docs/performance.md says; BENCH takes options, --help lists them
 	$(CARGO) run --release --locked -p pingu-bench --bin bench -- $(BENCH)
+
+bench-service: build ## measure the whole program with 10,000 and 50,000 targets a second (3 minutes)
+	$(CARGO) run --release --locked -p pingu-bench --bin bench -- service $(BENCH)
 
 bench-storage: ## measure storing and reading, ten million rows in SQLite and in two Postgres servers of its own
 	$(CARGO) run --release --locked -p pingu-bench --bin bench -- storage $(BENCH)

@@ -19,7 +19,8 @@ pub fn cluster(folder: &Path) -> Duration {
     of(&pid) + ended(&pid) + children
 }
 
-fn of(process: &str) -> Duration {
+/// User and system time of a process so far, all threads; nothing of one that is gone.
+pub fn of(process: &str) -> Duration {
     ticks(process, 13)
 }
 

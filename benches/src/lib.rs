@@ -9,5 +9,6 @@ pub mod figure;
 pub mod fill;
 pub mod life;
 pub mod progress;
+pub mod service;
 pub mod storage;
 pub mod town;

@@ -1,6 +1,11 @@
 //! `bench`: measures, and prints the tables of docs/performance.md.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use pingu_bench::service;
 use pingu_bench::storage::{self, Place, Size};
 
 /// Measures Pingu and prints what docs/performance.md shows.
@@ -24,12 +29,23 @@ struct Arguments {
         default_value = "sqlite,postgres,tuned"
     )]
     places: Vec<Place>,
+    /// How many targets the service probes each second.
+    #[arg(long, value_delimiter = ',', default_value = "10000,50000")]
+    services: Vec<usize>,
+    /// For how long.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The optimised program.
+    #[arg(long, default_value = "target/release/pingu")]
+    program: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum What {
     /// Writing and reading, SQLite and Postgres.
     Storage,
+    /// The whole program, from slots to rows.
+    Service,
 }
 
 #[tokio::main]
@@ -45,6 +61,13 @@ async fn main() -> anyhow::Result<()> {
             seed: arguments.seed,
         };
         tables.extend(storage::measure(size, &arguments.places).await?);
+    }
+    if wanted(What::Service) {
+        let program = arguments.program.canonicalize();
+        let program =
+            program.with_context(|| format!("looking for {}", arguments.program.display()))?;
+        let span = Duration::from_secs(arguments.seconds);
+        tables.push(service::measure(&program, &arguments.services, span)?);
     }
     for table in tables {
         println!("{table}");
