@@ -76,7 +76,8 @@ impl fmt::Display for Figure {
         } = self;
         write!(f, "| {what} | {how} | {} {unit} |", short(*value))?;
         match hold {
-            Some(hold) => write!(f, " ≤ {hold} {unit} | {:.2} |", value / hold),
+            Some(hold) if *hold > 0.0 => write!(f, " ≤ {hold} {unit} | {:.2} |", value / hold),
+            Some(hold) => write!(f, " {hold} {unit} | |"),
             None => f.write_str(" | |"),
         }
     }
