@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use rustix::process::setpriority_process;
+
+use crate::clock::{Clock, URGENT};
 use crate::metrics::Metrics;
 use crate::model::{Target, Timestamp};
 
@@ -111,6 +113,8 @@ fn run(
     last_tick: &AtomicI64,
     mut launch: impl FnMut(&mut Vec<Due>),
 ) {
+    // refused without permission; on Linux it is the thread's own
+    let _ = setpriority_process(None, URGENT.into());
     let mut timetable = Timetable::default();
     let mut due = Vec::new();
     let mut troubles = Troubles::default();

@@ -18,6 +18,7 @@ use crate::outcome::{Completion, LocalError};
 use crate::queue::Queue;
 use crate::request::{Family, Request};
 use crate::stats::{Published, Stats};
+use crate::sys;
 use crate::worker::{FAMILIES, Worker};
 
 /// What an engine is started with. `Config::default()` suits 10,000 targets.
@@ -55,6 +56,10 @@ pub struct Config {
     pub gather: Duration,
     /// Name of the thread; the kernel keeps 15 bytes of it. Default `icmp`.
     pub thread_name: String,
+    /// The nice value that the thread asks for, -20 (goes before others) to 19
+    /// (setpriority(2)). Less than that of the process needs `CAP_SYS_NICE` or
+    /// `RLIMIT_NICE`; refused, the thread runs as it is. Default `None`: as the process.
+    pub nice: Option<i8>,
 }
 
 impl Default for Config {
@@ -69,6 +74,7 @@ impl Default for Config {
             max_pps: None,
             gather: Duration::from_micros(1_500),
             thread_name: "icmp".to_owned(),
+            nice: None,
         }
     }
 }
@@ -180,7 +186,13 @@ impl Engine {
         let worker = Worker::new(Arc::clone(&shared), sink, lanes, ledger, &config);
         let thread = thread::Builder::new()
             .name(config.thread_name)
-            .spawn(move || worker.run())
+            .spawn(move || {
+                if let Some(nice) = config.nice {
+                    // Refused without permission: then it waits its turn.
+                    drop(sys::set_nice(nice));
+                }
+                worker.run();
+            })
             .map_err(StartError::Thread)?;
         Ok(Self {
             shared,

@@ -293,6 +293,18 @@ pub fn wait(watched: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<[Rea
     }))
 }
 
+/// Sets the nice value of the calling thread: on Linux each thread has its own (setpriority(2), "C library/kernel differences").
+#[expect(unsafe_code, reason = "setpriority is not wrapped by std or socket2")]
+pub fn set_nice(nice: i8) -> io::Result<()> {
+    // SAFETY: no memory is involved; 0 is the calling thread.
+    let status = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, i32::from(nice)) };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// A non-blocking eventfd(2): written to wake, read to forget.
 #[expect(unsafe_code, reason = "eventfd is not wrapped by std or socket2")]
 pub fn event() -> io::Result<File> {

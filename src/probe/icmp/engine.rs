@@ -9,6 +9,7 @@ use pingu_icmp::{Afterword, Completion, Config, Engine, Family, LocalError, Requ
 
 use super::flights::Flights;
 use super::{Asked, verdict};
+use crate::clock::URGENT;
 
 /// How often to look how the sockets are.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ impl EngineRoom {
     pub fn start<T: Asked>(max_pps: Option<NonZeroU32>, flights: &Arc<Flights<T>>) -> Self {
         let config = Config {
             max_pps,
+            nice: Some(URGENT),
             ..Config::default()
         };
         let engine = Engine::start(config, Ears(Arc::clone(flights)));

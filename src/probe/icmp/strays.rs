@@ -103,7 +103,7 @@ mod tests {
         strays.note(&word(1, AfterwordKind::Late, None));
         strays.note(&word(1, AfterwordKind::Duplicate, Some(20)));
         strays.note(&word(2, AfterwordKind::Duplicate, None));
-        let address = IpAddr::from(Ipv4Addr::new(127, 0, 0, 1));
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         let told = || {
             let latency = Some(Duration::from_millis(3));
             let mut seen = Observation::up(Measurement {
