@@ -9,12 +9,12 @@ use super::super::day::Day;
 use super::super::figures::{Sums, detail};
 use super::super::rollup::{Stored, encode};
 use super::super::row::{outcome, unreadable};
-use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
+use super::super::{Figures, FiguresQuery, Resolution, Stale, Standing, StoreError};
 use super::codec::{Instant, column, instant};
 use super::days::{self, Table};
 use super::error::Failed;
-use super::retention;
 use super::session::{Parameter, Session};
+use super::{retention, schema};
 use crate::model::{Sample, Summary, TargetId, Timestamp};
 
 /// Series that are read at once: what waits in memory is bounded whatever the span.
@@ -99,22 +99,69 @@ pub async fn stale(session: &mut Session) -> Result<Vec<Stale>, Failed> {
     rows.iter().map(read).collect()
 }
 
-/// Writes the roll-ups of a bucket within the session's transaction, if what they are made of is kept.
+/// Each statement sees a later state than the one before. So a bucket that is not among the stale ones has had its stamp since it
+/// was last marked, or has a younger one.
+pub async fn standing(
+    session: &mut Session,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Standing, Failed> {
+    let mut standing = Standing {
+        floors: retention::floors(session).await?,
+        stale: stale(session).await?,
+        ..Standing::default()
+    };
+    let hour = Resolution::Hour.width().unwrap_or_default();
+    let last = Timestamp::from_micros(until.as_micros().saturating_sub(1));
+    let rows = session
+        .query(
+            include_str!("../sql/settled_list.postgres.sql"),
+            &[
+                (&Instant(since.bucket(hour)), Type::TIMESTAMPTZ),
+                (
+                    &Instant(last.bucket(hour).saturating_add(hour)),
+                    Type::TIMESTAMPTZ,
+                ),
+            ],
+        )
+        .await?;
+    for row in &rows {
+        let width: i32 = column(row, 0)?;
+        let resolution =
+            Resolution::of_width(width.into()).ok_or_else(|| unreadable("width", width))?;
+        let stamp = column(row, 2)?;
+        standing.stamps.insert(resolution, instant(row, 1)?, stamp);
+    }
+    Ok(standing)
+}
+
+/// Writes the roll-ups of a bucket within the session's transaction, if what they are made of is kept and nobody has settled it
+/// meanwhile.
 pub async fn write(session: &mut Session, stale: Stale, figures: &[Figures]) -> Result<(), Failed> {
+    let width = stale.resolution.width().unwrap_or_default().as_secs() as i32;
+    let bucket = Instant(stale.bucket);
+    let key: [Parameter<'_>; 2] = [(&width, Type::INT4), (&bucket, Type::TIMESTAMPTZ)];
+    // from here on no other process writes this bucket, and what one wrote before is seen
+    session
+        .execute(include_str!("../sql/settled_stamp.postgres.sql"), &key)
+        .await?;
+    let rows = session
+        .query(include_str!("../sql/stale_find.postgres.sql"), &key)
+        .await?;
+    let is_marked: bool = column(schema::one(&rows)?, 0)?;
+    if !is_marked {
+        return Ok(());
+    }
     // looked at after the figures were read: what is left of their parts is less than the roll-ups know
     let floors = retention::floors(session).await?;
     if floors.has_parts(stale.resolution, stale.bucket) {
         write_all(session, stale, figures).await?;
     }
-    let width = stale.resolution.width().unwrap_or_default().as_secs() as i32;
+    let [width, bucket] = key;
     session
         .execute(
             include_str!("../sql/stale_clear.postgres.sql"),
-            &[
-                (&width, Type::INT4),
-                (&Instant(stale.bucket), Type::TIMESTAMPTZ),
-                (&stale.marks, Type::INT8),
-            ],
+            &[width, bucket, (&stale.marks, Type::INT8)],
         )
         .await?;
     Ok(())

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::super::figures::{self, Sums};
 use super::super::rollup::{Stored, encode};
-use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
+use super::super::{Figures, FiguresQuery, Resolution, Stale, Standing, StoreError};
 use super::codec::{outcome, target_id, unreadable};
 use super::days::{self, Day, Kind};
 use super::retention;
@@ -166,6 +166,35 @@ pub fn stale(connection: &Connection) -> Result<Vec<Stale>, StoreError> {
     Ok(stale)
 }
 
+/// The statements of a query see one state of the database.
+pub fn standing(
+    connection: &Connection,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Standing, StoreError> {
+    let mut standing = Standing {
+        floors: retention::floors(connection)?,
+        stale: stale(connection)?,
+        ..Standing::default()
+    };
+    let hour = |instant: Timestamp| instant.as_micros().div_euclid(3_600_000_000);
+    let last = Timestamp::from_micros(until.as_micros().saturating_sub(1));
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/settled_list.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut rows = statement
+        .query([hour(since), hour(last) + 1])
+        .map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let number = |index| row.get::<_, i64>(index).map_err(store_error);
+        let width = number(0)?;
+        let resolution = Resolution::of_width(width).ok_or_else(|| unreadable("width", width))?;
+        let bucket = Timestamp::from_micros(number(1)? * width * 1_000_000);
+        standing.stamps.insert(resolution, bucket, number(2)?);
+    }
+    Ok(standing)
+}
+
 pub fn seconds(resolution: Resolution) -> i64 {
     resolution
         .width()
@@ -187,15 +216,26 @@ pub fn mark(
     Ok(())
 }
 
-/// Writes the roll-ups of a bucket within a transaction, if what they are made of is kept.
+/// Writes the roll-ups of a bucket within a transaction, if what they are made of is kept and nobody has settled it meanwhile.
 pub fn write(connection: &Connection, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
+    let width = seconds(stale.resolution);
+    let bucket = stale.bucket.as_micros().div_euclid(width * 1_000_000);
+    let is_marked: bool = connection
+        .prepare_cached(include_str!("../sql/stale_find.sqlite.sql"))
+        .and_then(|mut statement| statement.query_row([width, bucket], |row| row.get(0)))
+        .map_err(store_error)?;
+    if !is_marked {
+        return Ok(());
+    }
     // what is left of its parts is less than it knows
     let is_kept = retention::floors(connection)?.has_parts(stale.resolution, stale.bucket);
     if is_kept {
+        connection
+            .prepare_cached(include_str!("../sql/settled_stamp.sqlite.sql"))
+            .and_then(|mut statement| statement.execute([width, bucket]))
+            .map_err(store_error)?;
         write_all(connection, stale, figures)?;
     }
-    let width = seconds(stale.resolution);
-    let bucket = stale.bucket.as_micros().div_euclid(width * 1_000_000);
     connection
         .prepare_cached(include_str!("../sql/stale_clear.sqlite.sql"))
         .and_then(|mut statement| statement.execute([width, bucket, stale.marks]))
