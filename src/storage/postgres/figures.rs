@@ -1,7 +1,9 @@
 //! Figures: summed up from results or from roll-ups, and the roll-ups written.
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
 
+use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -38,32 +40,49 @@ pub async fn read(session: &mut Session, query: &FiguresQuery) -> Result<Vec<Fig
         Resolution::Hour => include_str!("../sql/hours_read.postgres.sql"),
     };
     let mut sums = Sums::new(query);
+    let (since, until) = (Instant(query.since), Instant(query.until));
+    let span =
+        || -> [Parameter<'_>; 2] { [(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)] };
+    if query.resolution == Resolution::Raw && query.target.is_none() {
+        let sql = include_str!("../sql/raw_scan.postgres.sql");
+        let mut rows = pin!(session.stream(sql, &span()).await?);
+        while let Some(row) = rows.try_next().await? {
+            add(&row, query.resolution, &owners, &mut sums)?;
+        }
+        return Ok(sums.figures());
+    }
     for keys in keys.chunks(AT_ONCE) {
-        let parameters: [Parameter<'_>; 3] = [
-            (&Instant(query.since), Type::TIMESTAMPTZ),
-            (&Instant(query.until), Type::TIMESTAMPTZ),
-            (&keys, Type::INT4_ARRAY),
-        ];
+        let [since, until] = span();
+        let parameters = [since, until, (&keys, Type::INT4_ARRAY)];
         for row in session.query(sql, &parameters).await? {
-            let series: i32 = column(&row, 0)?;
-            let Some(&target) = owners.get(&series) else {
-                continue;
-            };
-            let at = instant(&row, 1)?;
-            if query.resolution == Resolution::Raw {
-                let detail = column::<Option<&str>>(&row, 4)?.map(detail).transpose()?;
-                let sample = Sample {
-                    outcome: outcome(column::<i32>(&row, 3)?.into())?,
-                    latency_us: column::<Option<i32>>(&row, 2)?.map(|us| us.unsigned_abs().into()),
-                    detail: detail.as_ref(),
-                };
-                sums.add(series.into(), target, at, &sample);
-            } else {
-                sums.add_stored(series.into(), target, at, &stored(&row)?)?;
-            }
+            add(&row, query.resolution, &owners, &mut sums)?;
         }
     }
     Ok(sums.figures())
+}
+
+fn add(
+    row: &Row,
+    resolution: Resolution,
+    owners: &HashMap<i32, TargetId>,
+    sums: &mut Sums,
+) -> Result<(), StoreError> {
+    let series: i32 = column(row, 0)?;
+    let Some(&target) = owners.get(&series) else {
+        return Ok(());
+    };
+    let at = instant(row, 1)?;
+    if resolution != Resolution::Raw {
+        return sums.add_stored(series.into(), target, at, &stored(row)?);
+    }
+    let detail = column::<Option<&str>>(row, 4)?.map(detail).transpose()?;
+    let sample = Sample {
+        outcome: outcome(column::<i32>(row, 3)?.into())?,
+        latency_us: column::<Option<i32>>(row, 2)?.map(|us| us.unsigned_abs().into()),
+        detail: detail.as_ref(),
+    };
+    sums.add(series.into(), target, at, &sample);
+    Ok(())
 }
 
 fn stored(row: &Row) -> Result<Stored<'_>, StoreError> {
