@@ -36,6 +36,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Target, Timestamp};
 use crate::storage::Store;
+use crate::storage::history::History;
 
 pub use error::ApiError;
 pub use results::Measured;
@@ -50,6 +51,7 @@ const HANDLER_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct ApiState {
     pub store: Arc<dyn Store>,
+    pub history: Arc<History>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// When this process started: results cannot be older than it is.

@@ -97,7 +97,8 @@ pub async fn of_target(
                 .saturating_add(Duration::from_secs(86_400)),
         )
         .max(since);
-    let series = history::series(state.store.as_ref(), target.id, since, until, points).await?;
+    let series = state.history.series(target.id, since, until, points);
+    let series = series.await?;
     let mut columns = SeriesColumns::new(target.id.0, target.spec.name, (since, until), &series);
     let mut buckets = series.buckets.iter().peekable();
     let mut at = since.bucket(series.step);

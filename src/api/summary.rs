@@ -1,7 +1,5 @@
 //! `/summary`: the figures of a window that ends now.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -11,7 +9,7 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Summary, Target, TargetId, Window};
+use crate::model::{Summary, Target, Timestamp, Window};
 use crate::storage::{Status, history};
 
 /// Figures of every enabled target.
@@ -19,6 +17,9 @@ use crate::storage::{Status, history};
 pub struct SummaryList {
     #[schema(example = "1h")]
     window: String,
+    /// Where the window begins: as long ago as it says or, of a day and longer, up to five minutes earlier.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
     items: Vec<SummaryItem>,
 }
 
@@ -54,6 +55,9 @@ pub struct SummaryItem {
 pub struct WindowedSummary {
     #[schema(example = "1h")]
     window: String,
+    /// Where the window begins: as long ago as it says or, of a day and longer, up to five minutes earlier.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
     #[serde(flatten)]
     figures: SummaryItem,
 }
@@ -69,7 +73,8 @@ pub async fn all(
     parameters: Parameters,
 ) -> Result<Json<SummaryList>, ApiError> {
     let window = parameters.window()?;
-    let mut summaries = summaries(&state, None, &window).await?;
+    let (since, now) = span(&state, &window);
+    let mut summaries = state.history.summaries(None, since, now).await?;
     let targets = state.store.targets(Status::Enabled).await?;
     let items = targets.into_iter().map(|target| {
         let summary = summaries.remove(&target.id).unwrap_or_default();
@@ -77,6 +82,7 @@ pub async fn all(
     });
     Ok(Json(SummaryList {
         window: window.to_string(),
+        since,
         items: items.collect(),
     }))
 }
@@ -99,22 +105,19 @@ pub async fn one(
     Named(target): Named,
 ) -> Result<Json<WindowedSummary>, ApiError> {
     let window = parameters.window()?;
-    let mut summaries = summaries(&state, Some(target.id), &window).await?;
+    let (since, now) = span(&state, &window);
+    let mut summaries = state.history.summaries(Some(target.id), since, now).await?;
     let summary = summaries.remove(&target.id).unwrap_or_default();
     Ok(Json(WindowedSummary {
         window: window.to_string(),
+        since,
         figures: SummaryItem::new(target, &summary),
     }))
 }
 
-async fn summaries(
-    state: &ApiState,
-    target: Option<TargetId>,
-    window: &Window,
-) -> Result<HashMap<TargetId, Summary>, ApiError> {
+fn span(state: &ApiState, window: &Window) -> (Timestamp, Timestamp) {
     let now = state.clock.now();
-    let since = now.saturating_sub(window.length());
-    Ok(history::summaries(state.store.as_ref(), target, since, now).await?)
+    (history::beginning(now, window.length()), now)
 }
 
 impl SummaryItem {

@@ -15,6 +15,7 @@ use crate::api::{self, ApiState};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::metrics::Metrics;
+use crate::storage::history::History;
 use crate::storage::{Access, Store, StoreError};
 
 /// Opened before anything else, closed after everything else.
@@ -76,6 +77,7 @@ impl Site {
     ) -> SocketAddr {
         let state = ApiState {
             store: self.store(),
+            history: Arc::new(History::new(self.store())),
             clock: self.clock,
             metrics: Arc::clone(&self.metrics),
             started: self.clock.now(),

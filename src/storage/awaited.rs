@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{
     Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded, Resolution,
-    ResultQuery, Stale, Stats, Status, Store, StoreError,
+    ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 
@@ -67,6 +67,10 @@ impl Store for Awaited {
 
     async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
         self.store()?.stale().await
+    }
+
+    async fn standing(&self, since: Timestamp, until: Timestamp) -> Result<Standing, StoreError> {
+        self.store()?.standing(since, until).await
     }
 
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {

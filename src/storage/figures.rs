@@ -1,6 +1,6 @@
 //! How figures are summed up, whatever they are read from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::rollup::Stored;
@@ -14,27 +14,23 @@ pub struct Sums {
     since: Timestamp,
     step: Option<Duration>,
     buckets: BTreeMap<(i64, Timestamp), Figures>,
-    /// The series that results come from, and the latency of its last one.
-    before: Option<(i64, Option<u64>)>,
+    /// The latency of each series' last result.
+    before: HashMap<i64, Option<u64>>,
 }
 
 impl Sums {
-    pub const fn new(query: &FiguresQuery) -> Self {
+    pub fn new(query: &FiguresQuery) -> Self {
         Self {
             since: query.since,
             step: query.step,
             buckets: BTreeMap::new(),
-            before: None,
+            before: HashMap::new(),
         }
     }
 
     pub fn add(&mut self, series: i64, target: TargetId, slot: Timestamp, sample: &Sample<'_>) {
-        let before = match self.before {
-            Some((of, latency)) if of == series => latency,
-            _ => None,
-        };
+        let before = self.before.insert(series, sample.latency_us).flatten();
         self.bucket(series, target, slot).add(sample, before);
-        self.before = Some((series, sample.latency_us));
     }
 
     pub fn add_stored(

@@ -1,15 +1,23 @@
 //! Reads figures of any span from whatever holds them: hours where they are settled, five minutes where those are, results at the
 //! edges and where something changed since. What comes out is what the results alone would give.
 //!
+//! Sums of all targets are remembered, each with the stamps that its roll-ups had ([`Standing`]): a question about a day reads what
+//! has changed, and the results of the edges.
+//!
 //! Where results are no longer kept, it is what their roll-ups give: a roll-up that cannot be cut belongs to the span that its bucket
 //! begins in. So spans that follow one another count each result once, and buckets of a series are never narrower than what is kept.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Figures, FiguresQuery, Floors, Resolution, Stale, Store, StoreError};
-use crate::model::{Summary, TargetId, Timestamp};
+use tokio::sync::Mutex;
+
+use super::block::Block;
+use super::memory::{Memory, Proof};
+use super::segment::{Segment, Unsettled, segments};
+use super::{Figures, Floors, Resolution, Standing, Store, StoreError};
+use crate::model::{Summary, TargetId, TargetMap, Timestamp};
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,25 +31,191 @@ const STEPS: [u64; 20] = [
 /// How often a span is read anew because a day of it was dropped meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// The figures of `since <= ts < until` by target: of one, or of all that have results.
-pub async fn summaries(
-    store: &dyn Store,
-    target: Option<TargetId>,
-    since: Timestamp,
-    until: Timestamp,
-) -> Result<HashMap<TargetId, Summary>, StoreError> {
-    let all = |_: &Floors| (Resolution::Hour, None);
-    let read = read(store, target, (since, until), all).await?;
-    let mut sums: HashMap<TargetId, Summary> = HashMap::new();
-    for figures in read.figures {
-        match sums.entry(figures.target) {
-            Entry::Vacant(none) => {
-                none.insert(figures.summary);
-            }
-            Entry::Occupied(mut there) => there.get_mut().merge(&figures.summary),
+/// Buckets of all targets that are read by one question: what is under way in memory is bounded.
+const BUCKETS_AT_ONCE: usize = 6;
+/// Windows that are this long begin with a bucket of five minutes.
+const ROUNDED: Duration = Duration::from_secs(86_400);
+
+/// Where a window of this length begins if it ends `now`: a day or longer, up to five minutes earlier, so that the results of a part of
+/// a bucket need not be read.
+pub fn beginning(now: Timestamp, window: Duration) -> Timestamp {
+    let exact = now.saturating_sub(window);
+    if window < ROUNDED {
+        return exact;
+    }
+    exact.bucket(FIVE_MINUTES)
+}
+
+/// The history that a database holds, and what was read of it lately.
+#[derive(Debug)]
+pub struct History {
+    store: Arc<dyn Store>,
+    memory: Memory,
+    /// Held by whoever reads what is to be remembered: others who want the same wait, and find it.
+    reading: Mutex<()>,
+}
+
+impl History {
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            memory: Memory::default(),
+            reading: Mutex::default(),
         }
     }
-    Ok(sums)
+
+    /// The figures of `since <= ts < until` by target: of one, or of all that have results.
+    pub async fn summaries(
+        &self,
+        target: Option<TargetId>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<TargetMap<Summary>, StoreError> {
+        if target.is_none() {
+            return self.of_all(since, until).await;
+        }
+        let all = |_: &Floors| (Resolution::Hour, None);
+        let read = read(self.store.as_ref(), target, (since, until), all).await?;
+        let mut sums = TargetMap::default();
+        add(&read.figures, &mut sums);
+        Ok(sums)
+    }
+
+    /// At most `points` buckets that cover `since <= ts < until`.
+    pub async fn series(
+        &self,
+        target: TargetId,
+        since: Timestamp,
+        until: Timestamp,
+        points: usize,
+    ) -> Result<Series, StoreError> {
+        series(self.store.as_ref(), target, (since, until), points).await
+    }
+
+    async fn of_all(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<TargetMap<Summary>, StoreError> {
+        let mut attempt = 1;
+        loop {
+            let standing = self.store.standing(since, until).await?;
+            let sums = self.sums((since, until), &standing).await?;
+            // otherwise part of it may have gone before it was read
+            let is_whole = self.store.floors().await? == standing.floors;
+            if is_whole || attempt == ATTEMPTS {
+                return Ok(sums);
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn sums(
+        &self,
+        span: (Timestamp, Timestamp),
+        standing: &Standing,
+    ) -> Result<TargetMap<Summary>, StoreError> {
+        let unsettled = Unsettled::of(&standing.stale);
+        let mut sums = TargetMap::default();
+        for segment in segments(span, Resolution::Hour, &unsettled, &standing.floors) {
+            if !segment.is_settled(&unsettled) {
+                let figures = self.store.figures(&segment.query(None, None)).await?;
+                add(&figures, &mut sums);
+                continue;
+            }
+            for part in segment.by_day() {
+                let block = self.part(part, standing).await?;
+                block.add_to(&mut sums);
+                // some milliseconds each, on a thread that others need as well
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The sum of a part that consists of settled buckets.
+    async fn part(&self, part: Segment, standing: &Standing) -> Result<Arc<Block>, StoreError> {
+        let proof = standing.proof(part);
+        if let Some(block) = self.memory.get(part, &proof) {
+            return Ok(block);
+        }
+        let _alone = self.reading.lock().await;
+        if let Some(block) = self.memory.get(part, &proof) {
+            return Ok(block);
+        }
+        let mut sums = TargetMap::default();
+        let mut missing = Vec::new();
+        for bucket in part.buckets() {
+            match self.memory.get(bucket, &standing.proof(bucket)) {
+                Some(block) => {
+                    block.add_to(&mut sums);
+                    tokio::task::yield_now().await;
+                }
+                None => missing.push(bucket),
+            }
+        }
+        let mut is_proven = true;
+        let together = |a: &Segment, b: &Segment| a.until == b.since;
+        for buckets in missing.chunk_by(together) {
+            for buckets in buckets.chunks(BUCKETS_AT_ONCE) {
+                is_proven &= self.fetch(buckets, standing, &mut sums).await?;
+            }
+        }
+        let block = Arc::new(Block::of(&sums));
+        if is_proven {
+            self.memory.put(part, proof, Arc::clone(&block));
+        }
+        Ok(block)
+    }
+
+    /// Reads buckets that follow one another, and says whether they are still what `standing` says, and so remembered.
+    async fn fetch(
+        &self,
+        buckets: &[Segment],
+        standing: &Standing,
+        sums: &mut TargetMap<Summary>,
+    ) -> Result<bool, StoreError> {
+        let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else {
+            return Ok(true);
+        };
+        let all = Segment {
+            until: last.until,
+            ..*first
+        };
+        let query = all.query(None, all.resolution.width());
+        let figures = self.store.figures(&query).await?;
+        let after = self.store.standing(all.since, all.until).await?;
+        let is_proven = after.floors == standing.floors && after.proof(all) == standing.proof(all);
+        let mut by_bucket: HashMap<Timestamp, TargetMap<Summary>> = HashMap::new();
+        for figures in &figures {
+            let of_bucket = by_bucket.entry(figures.at).or_default();
+            add(std::slice::from_ref(figures), of_bucket);
+        }
+        for &bucket in buckets {
+            let block = Block::of(&by_bucket.remove(&bucket.since).unwrap_or_default());
+            block.add_to(sums);
+            if is_proven {
+                let proof = standing.proof(bucket);
+                self.memory.put(bucket, proof, Arc::new(block));
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(is_proven)
+    }
+}
+
+impl Standing {
+    fn proof(&self, part: Segment) -> Proof {
+        let stamp = |bucket: Segment| self.stamps.of(bucket.resolution, bucket.since);
+        part.buckets().map(stamp).collect()
+    }
+}
+
+fn add(figures: &[Figures], sums: &mut TargetMap<Summary>) {
+    for figures in figures {
+        let sum = sums.entry(figures.target).or_default();
+        sum.merge(&figures.summary);
+    }
 }
 
 /// The figures of a target in buckets of one width, the oldest first; buckets without results are absent.
@@ -53,12 +227,10 @@ pub struct Series {
     pub buckets: Vec<(Timestamp, Summary)>,
 }
 
-/// At most `points` buckets that cover `since <= ts < until`.
-pub async fn series(
+async fn series(
     store: &dyn Store,
     target: TargetId,
-    since: Timestamp,
-    until: Timestamp,
+    (since, until): (Timestamp, Timestamp),
     points: usize,
 ) -> Result<Series, StoreError> {
     let how = |floors: &Floors| {
@@ -111,7 +283,7 @@ async fn read(
             resolution: Resolution::Raw,
             figures: Vec::new(),
         };
-        let unsettled = Unsettled::read(store).await?;
+        let unsettled = Unsettled::of(&store.stale().await?);
         for segment in segments((since, until), coarsest, &unsettled, &floors) {
             read.resolution = read.resolution.max(segment.resolution);
             read.figures
@@ -160,231 +332,14 @@ fn step(since: Timestamp, until: Timestamp, points: usize) -> Duration {
     })
 }
 
-/// The buckets that must not be read as they are.
-#[derive(Debug, Default)]
-struct Unsettled {
-    five_minutes: BTreeSet<Timestamp>,
-    hours: BTreeSet<Timestamp>,
-}
-
-impl Unsettled {
-    async fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        Ok(Self::of(&store.stale().await?))
-    }
-
-    fn of(stale: &[Stale]) -> Self {
-        let mut unsettled = Self::default();
-        for stale in stale {
-            // an hour is made of its five minutes
-            unsettled.hours.insert(stale.bucket.bucket(HOUR));
-            if stale.resolution == Resolution::FiveMinutes {
-                unsettled.five_minutes.insert(stale.bucket);
-            }
-        }
-        unsettled
-    }
-}
-
-/// A part of a span that is read at one resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Segment {
-    resolution: Resolution,
-    since: Timestamp,
-    until: Timestamp,
-}
-
-impl Segment {
-    const fn query(self, target: Option<TargetId>, step: Option<Duration>) -> FiguresQuery {
-        FiguresQuery {
-            resolution: self.resolution,
-            target,
-            since: self.since,
-            until: self.until,
-            step,
-        }
-    }
-}
-
-/// Cuts a span into the fewest parts, each as coarse as `coarsest` and what is unsettled allow, and none finer than what is kept.
-fn segments(
-    (since, until): (Timestamp, Timestamp),
-    coarsest: Resolution,
-    unsettled: &Unsettled,
-    floors: &Floors,
-) -> Vec<Segment> {
-    let mut parts: Vec<Segment> = Vec::new();
-    let mut add = |resolution, since, until| match parts.last_mut() {
-        Some(last) if last.resolution == resolution && last.until == since => last.until = until,
-        _ => parts.push(Segment {
-            resolution,
-            since,
-            until,
-        }),
-    };
-    // nothing of longer ago is kept
-    let mut at = since.max(floors.hours.start());
-    while at < until {
-        let finest = floors.finest(at).unwrap_or(Resolution::Hour);
-        if let Some(width) = finest.width()
-            && at.bucket(width) != at
-        {
-            // this bucket belongs to the span that it begins in
-            at = at.bucket(width).saturating_add(width);
-            continue;
-        }
-        let (resolution, width) = [
-            (Resolution::Hour, HOUR),
-            (Resolution::FiveMinutes, FIVE_MINUTES),
-        ]
-        .into_iter()
-        .find(|&(resolution, width)| {
-            let unsettled = match resolution {
-                Resolution::Hour => &unsettled.hours,
-                _ => &unsettled.five_minutes,
-            };
-            let whole = at.bucket(width) == at && at.saturating_add(width) <= until;
-            let may = resolution <= coarsest && whole && !unsettled.contains(&at);
-            may || resolution == finest
-        })
-        .unwrap_or((Resolution::Raw, FIVE_MINUTES));
-        let end = match (resolution, coarsest) {
-            // nothing but results: no reason to cut
-            (Resolution::Raw, Resolution::Raw) => until,
-            (Resolution::Raw, _) => at.bucket(width).saturating_add(width).min(until),
-            _ => at.saturating_add(width),
-        };
-        add(resolution, at, end);
-        at = end;
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Day;
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
-    }
-
-    fn stale(resolution: Resolution, seconds: i64) -> Stale {
-        Stale {
-            resolution,
-            bucket: at(seconds),
-            marks: 1,
-        }
-    }
-
-    fn cut(since: i64, until: i64, stale: &[Stale]) -> Vec<(Resolution, i64, i64)> {
-        cut_above(since, until, stale, &Floors::default())
-    }
-
-    fn cut_above(
-        since: i64,
-        until: i64,
-        stale: &[Stale],
-        floors: &Floors,
-    ) -> Vec<(Resolution, i64, i64)> {
-        segments(
-            (at(since), at(until)),
-            Resolution::Hour,
-            &Unsettled::of(stale),
-            floors,
-        )
-        .iter()
-        .map(|it| {
-            (
-                it.resolution,
-                it.since.as_micros() / 1_000_000,
-                it.until.as_micros() / 1_000_000,
-            )
-        })
-        .collect()
-    }
-
-    #[test]
-    fn a_day_is_hours_with_finer_edges() {
-        use Resolution::{FiveMinutes, Hour, Raw};
-        assert_eq!(
-            cut(3_000 + 7, 86_400 + 650, &[]),
-            [
-                (Raw, 3_007, 3_300),
-                (FiveMinutes, 3_300, 3_600),
-                (Hour, 3_600, 86_400),
-                (FiveMinutes, 86_400, 87_000),
-                (Raw, 87_000, 87_050),
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_stale_is_read_from_what_it_is_made_of() {
-        use Resolution::{FiveMinutes, Hour, Raw};
-        assert_eq!(
-            cut(0, 10_800, &[stale(FiveMinutes, 3_900), stale(Hour, 7_200)]),
-            [
-                (Hour, 0, 3_600),
-                (FiveMinutes, 3_600, 3_900),
-                (Raw, 3_900, 4_200),
-                (FiveMinutes, 4_200, 10_800),
-            ]
-        );
-    }
-
-    /// Days since 1970.
-    fn floors(raw: i64, five_minutes: i64, hours: i64) -> Floors {
-        Floors {
-            raw: Day(raw),
-            five_minutes: Day(five_minutes),
-            hours: Day(hours),
-        }
-    }
-
-    #[test]
-    fn below_a_floor_whole_buckets_are_read_and_belong_to_where_they_begin() {
-        use Resolution::{FiveMinutes, Hour, Raw};
-        const DAY: i64 = 86_400;
-        for (since, until, expected) in [
-            // hours alone, then five minutes as well, then everything
-            (
-                DAY + 1_000,
-                3 * DAY + 100,
-                vec![(Hour, DAY + 3_600, 3 * DAY), (Raw, 3 * DAY, 3 * DAY + 100)],
-            ),
-            (
-                2 * DAY + 100,
-                2 * DAY + 4_000,
-                vec![(FiveMinutes, 2 * DAY + 300, 2 * DAY + 4_200)],
-            ),
-            (
-                DAY + 100,
-                DAY + 4_000,
-                vec![(Hour, DAY + 3_600, DAY + 7_200)],
-            ),
-            (DAY + 100, DAY + 200, vec![]),
-            (0, DAY, vec![]),
-            (100, DAY + 10, vec![(Hour, DAY, DAY + 3_600)]),
-        ] {
-            let parts = cut_above(since, until, &[], &floors(3, 2, 1));
-            assert_eq!(parts, expected, "{since}..{until}");
-        }
-    }
-
-    #[test]
-    fn below_a_floor_a_stale_bucket_is_better_than_none() {
-        use Resolution::{FiveMinutes, Hour};
-        let stale = [stale(Hour, 86_400), stale(Hour, 2 * 86_400)];
-        assert_eq!(
-            cut_above(86_400, 86_400 + 3_600, &stale, &floors(9, 2, 1)),
-            [(Hour, 86_400, 90_000)]
-        );
-        assert_eq!(
-            cut_above(2 * 86_400, 2 * 86_400 + 3_600, &stale, &floors(9, 2, 1)),
-            [(FiveMinutes, 172_800, 176_400)]
-        );
     }
 
     #[test]
@@ -406,66 +361,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn segments_cover_the_span_once(
-            since in 0_i64..200_000, length in 0_i64..200_000,
-            stale_buckets in prop::collection::vec((any::<bool>(), 0_i64..1400), 0..30),
-        ) {
-            let stale: Vec<_> = stale_buckets
-                .into_iter()
-                .map(|(hour, bucket)| if hour { stale(Resolution::Hour, bucket / 12 * 3_600) } else { stale(Resolution::FiveMinutes, bucket * 300) })
-                .collect();
-            let parts = cut(since, since + length, &stale);
-            let mut end = since;
-            for (resolution, from, to) in parts {
-                prop_assert_eq!(from, end);
-                prop_assert!(to > from);
-                end = to;
-                for it in &stale {
-                    let bucket = it.bucket.as_micros() / 1_000_000;
-                    let width = it.resolution.width().unwrap().as_secs() as i64;
-                    let touched = from < bucket + width && bucket < to;
-                    let wrong = resolution == Resolution::Hour || (resolution == Resolution::FiveMinutes && it.resolution == Resolution::FiveMinutes);
-                    prop_assert!(!(touched && wrong), "{resolution:?} {from}..{to} with {it:?}");
-                }
-            }
-            prop_assert_eq!(end, since + length);
-        }
-
-        #[test]
-        fn spans_that_follow_one_another_read_everything_once(
-            mut cuts in prop::collection::vec(0_i64..500_000, 2..6),
-            mut days in prop::collection::vec(0_i64..6, 3),
-            stale_hours in prop::collection::vec(0_i64..140, 0..10),
-        ) {
-            cuts.sort_unstable();
-            days.sort_unstable();
-            let floors = floors(days[2], days[1], days[0]);
-            let stale: Vec<_> = stale_hours.into_iter().map(|hour| stale(Resolution::Hour, hour * 3_600)).collect();
-            // what is read of each second, whichever way the span is cut
-            let mut seen: Option<i64> = None;
-            for pair in cuts.windows(2) {
-                for (resolution, from, to) in cut_above(pair[0], pair[1], &stale, &floors) {
-                    prop_assert!(to > from);
-                    prop_assert!(seen.is_none_or(|end| from >= end), "twice: {from}");
-                    let width = resolution.width().map_or(1, |width| width.as_secs() as i64);
-                    prop_assert!(from % width == 0 && to % width == 0, "{resolution:?} {from}..{to}");
-                    prop_assert!(floors.of(resolution) <= Day::of(at(from)), "{resolution:?} {from} is gone");
-                    // a gap is at most what begins before the first span, or is kept by nobody
-                    if let Some(end) = seen {
-                        prop_assert!(from == end, "left out: {end}..{from}");
-                    } else {
-                        let first = cuts[0].max(days[0] * 86_400);
-                        prop_assert!(from - first < 3_600, "left out: {first}..{from}");
-                    }
-                    seen = Some(to);
-                }
-            }
-            if let Some(end) = seen {
-                prop_assert!(end >= cuts[cuts.len() - 1]);
-            }
-        }
-
         #[test]
         fn no_series_has_more_points_than_asked(since in 0_i64..1_000_000, span in 1_i64..40_000_000_000, points in 1_usize..=1000) {
             let step = step(at(since), at(since + span), points);

@@ -4,19 +4,23 @@
 //! `tests/it/conformance.rs`. Only this room knows SQL; results enter through the [`recorder`] alone.
 
 mod awaited;
+mod block;
 mod day;
 mod figures;
 mod floor;
 pub mod history;
 mod identity;
+mod memory;
 mod plan;
 pub mod postgres;
 pub mod recorder;
 pub mod retention;
 pub mod rollup;
 mod row;
+mod segment;
 pub mod spool;
 pub mod sqlite;
+mod standing;
 mod verdict;
 
 use std::fmt;
@@ -32,6 +36,7 @@ pub use day::Day;
 pub use floor::{Floors, Kept, NO_FLOOR, Progress, Removed};
 pub use identity::Identities;
 pub use plan::{Change, Existing, SyncPlan};
+pub use standing::{Stamps, Standing};
 
 /// How far the clocks of several pollers may be apart.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
@@ -71,8 +76,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The buckets whose roll-ups do not agree with what they are made of, the oldest first of each resolution.
     async fn stale(&self) -> Result<Vec<Stale>, StoreError>;
 
-    /// Writes the roll-ups of a bucket, and calls it settled unless it was marked again since `stale` was read. Where what they are
-    /// made of is no longer kept, nothing is written: the roll-ups know more than is left.
+    /// What tells whether roll-ups that were read earlier are still those of the hours that touch this span.
+    async fn standing(&self, since: Timestamp, until: Timestamp) -> Result<Standing, StoreError>;
+
+    /// Writes the roll-ups of a bucket with a new stamp, and calls it settled unless it was marked again since `stale` was read.
+    /// Nothing is written where what they are made of is no longer kept, as the roll-ups know more than is left, or where another
+    /// process has settled the bucket meanwhile, as it may know more than `figures`.
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError>;
 
     /// From which days on history is kept.

@@ -1,19 +1,20 @@
 //! What every backend must do, whatever it stores in. A backend joins with one line at the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
     Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetSpec, Timestamp,
+    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
 };
+use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
 use pingu::storage::{
     Change, Day, FiguresQuery, Progress, Recorded, Resolution, ResultQuery, Stale, Status, Store,
-    history, rollup,
+    rollup,
 };
 use proptest::prelude::*;
 
@@ -452,10 +453,10 @@ async fn summaries(
     target: Option<TargetId>,
     since: f64,
     until: f64,
-) -> HashMap<TargetId, Summary> {
-    history::summaries(store.as_ref(), target, at(since), at(until))
-        .await
-        .unwrap()
+) -> TargetMap<Summary> {
+    let history = History::new(Arc::clone(store));
+    let summaries = history.summaries(target, at(since), at(until));
+    summaries.await.unwrap()
 }
 
 async fn roll_ups_hold_what_their_results_say(store: Backend) {
@@ -554,7 +555,8 @@ async fn a_series_has_aligned_buckets_and_nulls_nothing(store: Backend) {
             rollup::settle(store.as_ref(), at(90_000.0)).await.unwrap();
         }
         let read = async |points| {
-            history::series(store.as_ref(), ids[0], at(0.0), at(7_200.0), points)
+            History::new(Arc::clone(&store))
+                .series(ids[0], at(0.0), at(7_200.0), points)
                 .await
                 .unwrap()
         };
@@ -604,6 +606,8 @@ async fn figures_are_those_of_the_results(
     span: (u32, u32),
 ) {
     let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    // remembers what it read while everything changes
+    let history = History::new(Arc::clone(&store));
     let mut kept: BTreeMap<(TargetId, Timestamp), (Outcome, u64)> = BTreeMap::new();
     for (number, chunk) in steps.chunks(7).enumerate() {
         let mut batch = Vec::new();
@@ -625,8 +629,9 @@ async fn figures_are_those_of_the_results(
                 .await
                 .unwrap();
         }
+        agrees(&history, &ids, &kept, span, Duration::from_micros(1)).await;
     }
-    agrees(&store, &ids, &kept, span, Duration::from_micros(1)).await;
+    agrees(&history, &ids, &kept, span, Duration::from_micros(1)).await;
     rollup::settle(store.as_ref(), at(10.0 * DAY))
         .await
         .unwrap();
@@ -635,23 +640,21 @@ async fn figures_are_those_of_the_results(
         (Resolution::FiveMinutes, Resolution::Hour),
     ] {
         assert!(drop_day(&store, resolution, day(0)).await);
-        agrees(&store, &ids, &kept, span, next.width().unwrap()).await;
+        agrees(&history, &ids, &kept, span, next.width().unwrap()).await;
     }
 }
 
 /// Whether the figures of a span are those of what is kept; what is left of it has buckets of this width, each of which counts where
 /// it begins.
 async fn agrees(
-    store: &Backend,
+    history: &History,
     ids: &[TargetId],
     kept: &BTreeMap<(TargetId, Timestamp), (Outcome, u64)>,
     span: (u32, u32),
     width: Duration,
 ) {
     let (since, until) = (at(span.0.min(span.1).into()), at(span.0.max(span.1).into()));
-    let summaries = history::summaries(store.as_ref(), None, since, until)
-        .await
-        .unwrap();
+    let summaries = history.summaries(None, since, until).await.unwrap();
     for id in ids {
         let rows = kept.iter().filter(|((target, slot), _)| {
             target == id && (since..until).contains(&slot.bucket(width))
@@ -823,7 +826,8 @@ async fn roll_ups_outlast_what_they_are_made_of(store: Backend) {
         "what is below goes too"
     );
     let read = async |since: f64, until: f64| {
-        history::series(store.as_ref(), ids[0], at(since), at(until), 1000)
+        History::new(Arc::clone(&store))
+            .series(ids[0], at(since), at(until), 1000)
             .await
             .unwrap()
     };

@@ -10,6 +10,7 @@ mod conformance;
 mod documents;
 mod farm;
 mod halves;
+mod history;
 mod http_probe;
 mod outage;
 mod packaging;

@@ -10,6 +10,7 @@ use pingu::model::{
     Declared, IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, Reason, TargetId,
     TargetSpec, Timestamp,
 };
+use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::retention::{self, Keep};
@@ -186,7 +187,8 @@ async fn a_floor_that_rises_beside_batches_loses_none(store: Backend, other: Bac
     let stored = storing.await.unwrap();
     drop_all(&store, day(0)).await;
     rollup::settle(store.as_ref(), at(2.0 * DAY)).await.unwrap();
-    let sums = pingu::storage::history::summaries(store.as_ref(), None, at(0.0), at(DAY));
+    let history = History::new(Arc::clone(&store));
+    let sums = history.summaries(None, at(0.0), at(DAY));
     let sums = sums.await.unwrap();
     assert_eq!(sums.get(&id).map_or(0, |sum| sum.total), stored);
 }
@@ -375,7 +377,8 @@ async fn history_is_as_long_as_it_is_to_be(store: Backend) {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
     }
-    let sums = pingu::storage::history::summaries(store.as_ref(), None, at(0.0), at(9.0 * DAY));
+    let history = History::new(Arc::clone(&store));
+    let sums = history.summaries(None, at(0.0), at(9.0 * DAY));
     assert_eq!(sums.await.unwrap()[&ids[0]].total, 15, "five days of three");
 
     // a start with a clock that is years ahead, which has stored something already

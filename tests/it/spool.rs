@@ -15,7 +15,7 @@ use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
     Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded, Resolution,
-    ResultQuery, Stale, Stats, Status, Store, StoreError,
+    ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -182,6 +182,10 @@ impl Store for Fake {
 
     async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn standing(&self, _: Timestamp, _: Timestamp) -> Result<Standing, StoreError> {
+        Ok(Standing::default())
     }
 
     async fn roll_up(&self, _: Stale, _: Vec<Figures>) -> Result<(), StoreError> {

@@ -1,9 +1,11 @@
 //! How long readers wait.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingu::model::{TargetId, Timestamp};
-use pingu::storage::{ResultQuery, Store, history};
+use pingu::storage::history::{self, History};
+use pingu::storage::{ResultQuery, Store};
 
 use super::{Backend, Days};
 use crate::cpu;
@@ -55,15 +57,19 @@ pub async fn measure(backend: &mut Backend, days: &Days, table: &mut Table) -> a
     ] {
         backend.restart();
         let store = backend.open().await?;
-        let store = store.as_ref();
+        let history = History::new(Arc::clone(&store));
+        let asked = Asked {
+            store: store.as_ref(),
+            history: &history,
+        };
         let began = Instant::now();
-        whose.ask(store, question, 0).await?;
+        whose.ask(asked, question, 0).await?;
         let cold = began.elapsed();
         let mut runs = Vec::new();
         let before = processors(backend);
         for number in 1..=times {
             let began = Instant::now();
-            whose.ask(store, question, number as u32).await?;
+            whose.ask(asked, question, number as u32).await?;
             runs.push(began.elapsed());
         }
         let spent = processors(backend).saturating_sub(before) / times as u32;
@@ -94,6 +100,12 @@ enum Question {
     Summary,
 }
 
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    store: &'a dyn Store,
+    history: &'a History,
+}
+
 struct Whose {
     target: TargetId,
     now: Timestamp,
@@ -101,13 +113,14 @@ struct Whose {
 
 impl Whose {
     /// Each time a little later, as a page asks.
-    async fn ask(&self, store: &dyn Store, question: Question, number: u32) -> anyhow::Result<()> {
+    async fn ask(&self, asked: Asked<'_>, question: Question, number: u32) -> anyhow::Result<()> {
         let now = self.now.saturating_add(Duration::from_millis(700) * number);
         let ago = |days: u64| now.saturating_sub(Duration::from_secs(days * 86_400));
+        let Asked { store, history } = asked;
         let found = match question {
             Question::Latest => store.latest_by_target().await?.len(),
             Question::Series => {
-                let series = history::series(store, self.target, ago(30), now, 300).await?;
+                let series = history.series(self.target, ago(30), now, 300).await?;
                 series.buckets.len()
             }
             Question::Results => {
@@ -119,7 +132,10 @@ impl Whose {
                 };
                 store.results(&query).await?.len()
             }
-            Question::Summary => history::summaries(store, None, ago(1), now).await?.len(),
+            Question::Summary => {
+                let since = history::beginning(now, Duration::from_secs(86_400));
+                history.summaries(None, since, now).await?.len()
+            }
         };
         anyhow::ensure!(found > 0, "{question:?} found nothing");
         Ok(())

@@ -1,7 +1,9 @@
 //! Figures: summed up from results or from roll-ups, and the roll-ups written.
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
 
+use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -9,12 +11,12 @@ use super::super::day::Day;
 use super::super::figures::{Sums, detail};
 use super::super::rollup::{Stored, encode};
 use super::super::row::{outcome, unreadable};
-use super::super::{Figures, FiguresQuery, Resolution, Stale, StoreError};
+use super::super::{Figures, FiguresQuery, Resolution, Stale, Standing, StoreError};
 use super::codec::{Instant, column, instant};
 use super::days::{self, Table};
 use super::error::Failed;
-use super::retention;
 use super::session::{Parameter, Session};
+use super::{retention, schema};
 use crate::model::{Sample, Summary, TargetId, Timestamp};
 
 /// Series that are read at once: what waits in memory is bounded whatever the span.
@@ -38,32 +40,49 @@ pub async fn read(session: &mut Session, query: &FiguresQuery) -> Result<Vec<Fig
         Resolution::Hour => include_str!("../sql/hours_read.postgres.sql"),
     };
     let mut sums = Sums::new(query);
+    let (since, until) = (Instant(query.since), Instant(query.until));
+    let span =
+        || -> [Parameter<'_>; 2] { [(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)] };
+    if query.resolution == Resolution::Raw && query.target.is_none() {
+        let sql = include_str!("../sql/raw_scan.postgres.sql");
+        let mut rows = pin!(session.stream(sql, &span()).await?);
+        while let Some(row) = rows.try_next().await? {
+            add(&row, query.resolution, &owners, &mut sums)?;
+        }
+        return Ok(sums.figures());
+    }
     for keys in keys.chunks(AT_ONCE) {
-        let parameters: [Parameter<'_>; 3] = [
-            (&Instant(query.since), Type::TIMESTAMPTZ),
-            (&Instant(query.until), Type::TIMESTAMPTZ),
-            (&keys, Type::INT4_ARRAY),
-        ];
+        let [since, until] = span();
+        let parameters = [since, until, (&keys, Type::INT4_ARRAY)];
         for row in session.query(sql, &parameters).await? {
-            let series: i32 = column(&row, 0)?;
-            let Some(&target) = owners.get(&series) else {
-                continue;
-            };
-            let at = instant(&row, 1)?;
-            if query.resolution == Resolution::Raw {
-                let detail = column::<Option<&str>>(&row, 4)?.map(detail).transpose()?;
-                let sample = Sample {
-                    outcome: outcome(column::<i32>(&row, 3)?.into())?,
-                    latency_us: column::<Option<i32>>(&row, 2)?.map(|us| us.unsigned_abs().into()),
-                    detail: detail.as_ref(),
-                };
-                sums.add(series.into(), target, at, &sample);
-            } else {
-                sums.add_stored(series.into(), target, at, &stored(&row)?)?;
-            }
+            add(&row, query.resolution, &owners, &mut sums)?;
         }
     }
     Ok(sums.figures())
+}
+
+fn add(
+    row: &Row,
+    resolution: Resolution,
+    owners: &HashMap<i32, TargetId>,
+    sums: &mut Sums,
+) -> Result<(), StoreError> {
+    let series: i32 = column(row, 0)?;
+    let Some(&target) = owners.get(&series) else {
+        return Ok(());
+    };
+    let at = instant(row, 1)?;
+    if resolution != Resolution::Raw {
+        return sums.add_stored(series.into(), target, at, &stored(row)?);
+    }
+    let detail = column::<Option<&str>>(row, 4)?.map(detail).transpose()?;
+    let sample = Sample {
+        outcome: outcome(column::<i32>(row, 3)?.into())?,
+        latency_us: column::<Option<i32>>(row, 2)?.map(|us| us.unsigned_abs().into()),
+        detail: detail.as_ref(),
+    };
+    sums.add(series.into(), target, at, &sample);
+    Ok(())
 }
 
 fn stored(row: &Row) -> Result<Stored<'_>, StoreError> {
@@ -99,22 +118,69 @@ pub async fn stale(session: &mut Session) -> Result<Vec<Stale>, Failed> {
     rows.iter().map(read).collect()
 }
 
-/// Writes the roll-ups of a bucket within the session's transaction, if what they are made of is kept.
+/// Each statement sees a later state than the one before. So a bucket that is not among the stale ones has had its stamp since it
+/// was last marked, or has a younger one.
+pub async fn standing(
+    session: &mut Session,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Standing, Failed> {
+    let mut standing = Standing {
+        floors: retention::floors(session).await?,
+        stale: stale(session).await?,
+        ..Standing::default()
+    };
+    let hour = Resolution::Hour.width().unwrap_or_default();
+    let last = Timestamp::from_micros(until.as_micros().saturating_sub(1));
+    let rows = session
+        .query(
+            include_str!("../sql/settled_list.postgres.sql"),
+            &[
+                (&Instant(since.bucket(hour)), Type::TIMESTAMPTZ),
+                (
+                    &Instant(last.bucket(hour).saturating_add(hour)),
+                    Type::TIMESTAMPTZ,
+                ),
+            ],
+        )
+        .await?;
+    for row in &rows {
+        let width: i32 = column(row, 0)?;
+        let resolution =
+            Resolution::of_width(width.into()).ok_or_else(|| unreadable("width", width))?;
+        let stamp = column(row, 2)?;
+        standing.stamps.insert(resolution, instant(row, 1)?, stamp);
+    }
+    Ok(standing)
+}
+
+/// Writes the roll-ups of a bucket within the session's transaction, if what they are made of is kept and nobody has settled it
+/// meanwhile.
 pub async fn write(session: &mut Session, stale: Stale, figures: &[Figures]) -> Result<(), Failed> {
+    let width = stale.resolution.width().unwrap_or_default().as_secs() as i32;
+    let bucket = Instant(stale.bucket);
+    let key: [Parameter<'_>; 2] = [(&width, Type::INT4), (&bucket, Type::TIMESTAMPTZ)];
+    // from here on no other process writes this bucket, and what one wrote before is seen
+    session
+        .execute(include_str!("../sql/settled_stamp.postgres.sql"), &key)
+        .await?;
+    let rows = session
+        .query(include_str!("../sql/stale_find.postgres.sql"), &key)
+        .await?;
+    let is_marked: bool = column(schema::one(&rows)?, 0)?;
+    if !is_marked {
+        return Ok(());
+    }
     // looked at after the figures were read: what is left of their parts is less than the roll-ups know
     let floors = retention::floors(session).await?;
     if floors.has_parts(stale.resolution, stale.bucket) {
         write_all(session, stale, figures).await?;
     }
-    let width = stale.resolution.width().unwrap_or_default().as_secs() as i32;
+    let [width, bucket] = key;
     session
         .execute(
             include_str!("../sql/stale_clear.postgres.sql"),
-            &[
-                (&width, Type::INT4),
-                (&Instant(stale.bucket), Type::TIMESTAMPTZ),
-                (&stale.marks, Type::INT8),
-            ],
+            &[width, bucket, (&stale.marks, Type::INT8)],
         )
         .await?;
     Ok(())

@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Access, Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Progress,
-    Recorded, Resolution, ResultQuery, Stale, Stats, Status, Store, StoreError,
+    Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use error::{Failed, locate};
@@ -176,6 +176,11 @@ impl Store for PostgresStore {
 
     async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
         self.read(figures::stale).await
+    }
+
+    async fn standing(&self, since: Timestamp, until: Timestamp) -> Result<Standing, StoreError> {
+        self.read(async |session| figures::standing(session, since, until).await)
+            .await
     }
 
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {

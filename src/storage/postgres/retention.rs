@@ -80,6 +80,7 @@ pub async fn drop_day(
         return Ok(Progress::Held);
     }
     session.give_way().await?;
+    forget_stamps(&mut session, resolution, day).await?;
     let step = match table(resolution) {
         Some(table) => Progress::Gone(days::drop(&mut session, table, day).await?),
         None => trim_hours(&mut session, day).await?,
@@ -126,6 +127,27 @@ async fn raise(session: &mut Session, resolution: Resolution, day: Day) -> Resul
         )
         .await?;
     Ok(true)
+}
+
+async fn forget_stamps(
+    session: &mut Session,
+    resolution: Resolution,
+    day: Day,
+) -> Result<(), Failed> {
+    let Some(width) = resolution.width() else {
+        return Ok(());
+    };
+    session
+        .execute(
+            include_str!("../sql/settled_forget.postgres.sql"),
+            &[
+                (&(width.as_secs() as i32), Type::INT4),
+                (&Instant(day.start()), Type::TIMESTAMPTZ),
+                (&Instant(day.next().start()), Type::TIMESTAMPTZ),
+            ],
+        )
+        .await?;
+    Ok(())
 }
 
 async fn trim_hours(session: &mut Session, day: Day) -> Result<Progress, Failed> {

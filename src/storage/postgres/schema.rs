@@ -14,11 +14,12 @@ use super::session::Session;
 /// What partitions, their keys and these statements need.
 const OLDEST_VERSION: i32 = 140_000;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../sql/migrations/0001_start.postgres.sql"),
     include_str!("../sql/migrations/0002_rollups.postgres.sql"),
     include_str!("../sql/migrations/0003_retention.postgres.sql"),
     include_str!("../sql/migrations/0004_views.postgres.sql"),
+    include_str!("../sql/migrations/0005_settled.postgres.sql"),
 ];
 
 pub async fn migrate(mut session: Session, access: Access) -> Result<Migrated, Failed> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use futures_util::future::{join, join3};
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, RowStream};
 
 use super::super::StoreError;
 use super::error::{Failed, connect_error};
@@ -120,6 +120,19 @@ impl Session {
         begun?;
         self.begun = true;
         Ok(rows?)
+    }
+
+    /// Runs a statement whose rows come one by one, so that any number of them takes little memory.
+    pub async fn stream(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<RowStream, Failed> {
+        self.begin().await?;
+        let parameters = parameters
+            .iter()
+            .map(|(value, kind)| (*value, kind.clone()));
+        Ok(self.client().query_typed_raw(sql, parameters).await?)
     }
 
     /// Runs a statement that gives no rows; says how many it touched.

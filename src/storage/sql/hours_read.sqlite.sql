@@ -1,4 +1,4 @@
-SELECT bucket, total, up, unknown, sent, received, latency_sum, latency_min, latency_max, figures
+SELECT series_key, bucket, total, up, unknown, sent, received, latency_sum, latency_min, latency_max, figures
 FROM hours
 WHERE series_key = ?1 AND bucket >= ?2 AND bucket < ?3
 ORDER BY bucket

@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Progress,
-    Recorded, Resolution, ResultQuery, Stale, Stats, Status, Store, StoreError,
+    Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
 use advice::locate;
@@ -226,6 +226,11 @@ impl Store for SqliteStore {
 
     async fn stale(&self) -> Result<Vec<Stale>, StoreError> {
         self.read(figures::stale).await
+    }
+
+    async fn standing(&self, since: Timestamp, until: Timestamp) -> Result<Standing, StoreError> {
+        self.read(move |connection| figures::standing(connection, since, until))
+            .await
     }
 
     async fn roll_up(&self, stale: Stale, figures: Vec<Figures>) -> Result<(), StoreError> {

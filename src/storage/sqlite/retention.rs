@@ -48,10 +48,21 @@ pub fn drop_day(
     if !raise(connection, resolution, day)? {
         return Ok(Progress::Held);
     }
-    match Kind::from(resolution) {
+    let progress = match Kind::from(resolution) {
         Kind::Hours => trim_hours(connection, day),
         kind => trim_table(connection, kind, day),
+    }?;
+    if let (Progress::Gone(_), Some(width)) = (progress, resolution.width()) {
+        let width = width.as_secs().cast_signed();
+        let buckets = 86_400 / width;
+        connection
+            .execute(
+                include_str!("../sql/settled_forget.sqlite.sql"),
+                [width, day.0 * buckets, day.next().0 * buckets],
+            )
+            .map_err(store_error)?;
     }
+    Ok(progress)
 }
 
 /// Whether the floor is above the day. The transaction that asks is the only one that writes.

@@ -12,11 +12,12 @@ use super::store_error;
 /// Marks the file as Pingu's in SQLite's header (`PRAGMA application_id`): "Ping".
 const APPLICATION_ID: i32 = 0x5069_6e67;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../sql/migrations/0001_start.sqlite.sql"),
     include_str!("../sql/migrations/0002_rollups.sqlite.sql"),
     include_str!("../sql/migrations/0003_retention.sqlite.sql"),
     include_str!("../sql/migrations/0004_views.sqlite.sql"),
+    include_str!("../sql/migrations/0005_settled.sqlite.sql"),
 ];
 
 pub fn migrate(connection: &mut Connection) -> Result<Migrated, StoreError> {
