@@ -67,3 +67,28 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
         _ => locate(error, path),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_has_small_pages_and_an_older_one_keeps_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let page_size = |name: &str| {
+            let path = folder.path().join(name);
+            let mut connection = open_connection(&path, Use::Write).unwrap();
+            schema::migrate(&mut connection).unwrap();
+            connection
+                .pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))
+                .unwrap()
+        };
+        assert_eq!(page_size("new.db"), 2048);
+
+        let mut older = Connection::open(folder.path().join("older.db")).unwrap();
+        older.pragma_update(None, "page_size", 4096).unwrap();
+        schema::migrate(&mut older).unwrap();
+        drop(older);
+        assert_eq!(page_size("older.db"), 4096);
+    }
+}
