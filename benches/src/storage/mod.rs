@@ -35,9 +35,10 @@ const USUAL: [&str; 6] = [
     "max_wal_size=1GB",
 ];
 /// What docs/operations.md recommends for ten million rows a day.
-const TUNED: [&str; 3] = [
+const TUNED: [&str; 4] = [
     "shared_buffers=1GB",
     "max_wal_size=4GB",
+    "checkpoint_timeout=15min",
     "wal_compression=lz4",
 ];
 

@@ -100,11 +100,13 @@ fn median(costs: &[Cost], of: fn(&Cost) -> f64) -> f64 {
     values[values.len() / 2]
 }
 
-/// What results take: with Postgres tables and indexes, with SQLite the file.
+/// What results take: with Postgres tables and indexes, with SQLite the file once its WAL has gone into it.
 fn bytes(backend: &Backend) -> anyhow::Result<i64> {
     let sum = "SELECT sum(pg_total_relation_size(inhrelid))::text FROM pg_inherits WHERE inhparent = 'results'::regclass";
-    Ok(match backend.sql(sum).first() {
-        Some(sum) => sum.parse()?,
-        None => std::fs::metadata(backend.path())?.len().cast_signed(),
-    })
+    if let Some(sum) = backend.sql(sum).first() {
+        return Ok(sum.parse()?);
+    }
+    let connection = rusqlite::Connection::open(backend.path())?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok(pragma("page_count")? * pragma("page_size")?)
 }

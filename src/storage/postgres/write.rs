@@ -242,7 +242,7 @@ impl Known {
         if self.merges == 0 {
             let append = include_str!("../sql/batch_append.postgres.sql");
             match session.once(append, &parameters).await {
-                Ok(moved) if moved == rows.newest.slots.len() as u64 => {
+                Ok(moved) if moved == rows.series => {
                     return Ok(placed.len() as u64);
                 }
                 // all are stored, but some series have a newer result, or none yet
@@ -263,11 +263,11 @@ impl Known {
 struct Rows<'a> {
     /// How many numbers to give out.
     numbers: i64,
-    all: Columns<'a>,
-    /// The newest of each series.
-    newest: Columns<'a>,
-    /// When the outcome of each of the newest began within this batch.
-    began: Vec<Instant>,
+    columns: Columns<'a>,
+    /// Of the newest of each series: when its outcome began within this batch.
+    began: Vec<Option<Instant>>,
+    /// How many those are.
+    series: u64,
     /// The series that have several outcomes in this batch.
     broken: Vec<i32>,
     /// The buckets whose roll-ups do not agree any more.
@@ -278,20 +278,22 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(batch: usize, placed: &'a [Placed<'a>]) -> Self {
-        let by_series = || placed.chunk_by(|a, b| a.series_key == b.series_key);
         let mut rows = Self {
             numbers: batch as i64,
-            all: Columns::of(placed.iter()),
-            newest: Columns::of(by_series().filter_map(<[_]>::last)),
-            began: Vec::new(),
+            columns: Columns::of(placed.iter()),
+            began: Vec::with_capacity(placed.len()),
+            series: 0,
             broken: Vec::new(),
             stale: stale_buckets(placed),
             earliest: earliest_day(placed),
         };
-        for of_series in by_series() {
+        for of_series in placed.chunk_by(|a, b| a.series_key == b.series_key) {
             let results = of_series.iter().map(|row| row.result);
             if let Some((since, unbroken)) = outcome_began(results) {
-                rows.began.push(Instant(since));
+                let older = of_series.len() - 1;
+                rows.began.extend(std::iter::repeat_n(None, older));
+                rows.began.push(Some(Instant(since)));
+                rows.series += 1;
                 if !unbroken {
                     rows.broken.push(of_series[0].series_key);
                 }
@@ -300,25 +302,18 @@ impl<'a> Rows<'a> {
         rows
     }
 
-    fn parameters(&self) -> [Parameter<'_>; 19] {
-        let Self { all, newest, .. } = self;
+    fn parameters(&self) -> [Parameter<'_>; 12] {
+        let columns = &self.columns;
         [
             (&self.numbers, Type::INT8),
-            (&all.slots, Type::TIMESTAMPTZ_ARRAY),
-            (&all.numbers, Type::INT4_ARRAY),
-            (&all.series, Type::INT4_ARRAY),
-            (&all.lags, Type::INT4_ARRAY),
-            (&all.latencies, Type::INT4_ARRAY),
-            (&all.verdicts, Type::INT4_ARRAY),
-            (&all.details, Type::TEXT_ARRAY),
-            (&newest.slots, Type::TIMESTAMPTZ_ARRAY),
-            (&newest.numbers, Type::INT4_ARRAY),
+            (&columns.slots, Type::TIMESTAMPTZ_ARRAY),
+            (&columns.numbers, Type::INT4_ARRAY),
+            (&columns.series, Type::INT4_ARRAY),
+            (&columns.lags, Type::INT4_ARRAY),
+            (&columns.latencies, Type::INT4_ARRAY),
+            (&columns.verdicts, Type::INT4_ARRAY),
+            (&columns.details, Type::TEXT_ARRAY),
             (&self.began, Type::TIMESTAMPTZ_ARRAY),
-            (&newest.series, Type::INT4_ARRAY),
-            (&newest.lags, Type::INT4_ARRAY),
-            (&newest.latencies, Type::INT4_ARRAY),
-            (&newest.verdicts, Type::INT4_ARRAY),
-            (&newest.details, Type::TEXT_ARRAY),
             (&self.broken, Type::INT4_ARRAY),
             (&self.stale, Type::TIMESTAMPTZ_ARRAY),
             (&self.earliest, Type::INT4),

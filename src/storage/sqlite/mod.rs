@@ -6,6 +6,7 @@
 //! `synchronous=NORMAL`: killing Pingu loses nothing that was committed; a power cut may lose the last commits, never the file.
 
 mod advice;
+mod checkpoint;
 mod codec;
 mod days;
 mod figures;
@@ -77,6 +78,7 @@ impl SqliteStore {
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
                     job(&mut writer);
+                    writer.rest();
                 }
                 writer.close();
             })

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
 use super::advice::{advice, locate};
-use super::{schema, store_error};
+use super::{checkpoint, schema, store_error};
 
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,11 +39,15 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
         if purpose == Use::Write {
             // before the first change: the file may be another program's
             schema::refuse_foreign(&connection)?;
+            // a row of a large installation changes a page of its own, which is written whole; smaller ones are too small for what
+            // a result says in detail. A file that is there keeps the size it has
+            pragma("page_size", "2048")?;
             pragma("journal_mode", "wal")?;
             pragma("synchronous", "normal")?;
-            // 16 MB between checkpoints keeps the WAL small and its cost per row low
-            pragma("wal_autocheckpoint", "4000")?;
-            pragma("journal_size_limit", "67108864")?;
+            // the writer does it itself, between jobs
+            pragma("wal_autocheckpoint", "0")?;
+            // writing over a WAL is cheaper than making it longer
+            pragma("journal_size_limit", &checkpoint::MOST_BYTES.to_string())?;
         } else {
             pragma("query_only", "on")?;
         }
@@ -62,4 +66,29 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
         }
         _ => locate(error, path),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_has_small_pages_and_an_older_one_keeps_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let page_size = |name: &str| {
+            let path = folder.path().join(name);
+            let mut connection = open_connection(&path, Use::Write).unwrap();
+            schema::migrate(&mut connection).unwrap();
+            connection
+                .pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))
+                .unwrap()
+        };
+        assert_eq!(page_size("new.db"), 2048);
+
+        let mut older = Connection::open(folder.path().join("older.db")).unwrap();
+        older.pragma_update(None, "page_size", 4096).unwrap();
+        schema::migrate(&mut older).unwrap();
+        drop(older);
+        assert_eq!(page_size("older.db"), 4096);
+    }
 }

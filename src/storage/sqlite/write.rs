@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::super::CLOCK_TOLERANCE;
 use super::super::plan::SyncPlan;
 use super::super::{Change, Figures, Progress, Recorded, Resolution, Stale, StoreError};
+use super::checkpoint::{self, Checkpoints};
 use super::codec::{column_micros, detail_json, outcome_began};
 use super::days::{self, Day, Kind};
 use super::figures;
@@ -18,6 +19,7 @@ use crate::model::{Declared, ProbeResult, TargetId, TargetMap, Timestamp};
 
 pub struct Writer {
     connection: Connection,
+    checkpoints: Checkpoints,
     path: PathBuf,
     /// Device and inode of the file that is open.
     file: Option<(u64, u64)>,
@@ -43,8 +45,10 @@ struct Placed<'a> {
 impl Writer {
     pub fn new(connection: Connection, location: &str, path: &Path) -> Result<Self, StoreError> {
         let days = days::load(&connection, Kind::Results)?;
+        let checkpoints = Checkpoints::new(&connection).map_err(store_error)?;
         Ok(Self {
             connection,
+            checkpoints,
             path: path.to_owned(),
             file: identity(path),
             location: location.to_owned(),
@@ -192,9 +196,16 @@ impl Writer {
         Ok(forgotten)
     }
 
+    /// Between jobs: what nobody has to wait for.
+    pub fn rest(&mut self) {
+        self.checkpoints.after_job(&self.connection);
+    }
+
     pub fn close(self) {
-        // closing checkpoints the WAL; there is nobody left to tell if that fails, and the WAL is complete
+        // there is nobody left to tell if any of it fails, and the WAL is complete
         let _ = self.connection.pragma_update(None, "optimize", "");
+        // SQLite does this as well, but not while another process has the file open
+        checkpoint::finish(&self.connection);
         let _ = self.connection.close();
     }
 }
