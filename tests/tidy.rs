@@ -179,6 +179,12 @@ const LANDED: &[(&str, usize, u64)] = &[
     ("0001_start.sqlite.sql", 3246, 0x819e_b9cd_e758_8e11),
     ("0002_rollups.postgres.sql", 1905, 0x1522_0e3b_82f7_6d7e),
     ("0002_rollups.sqlite.sql", 1464, 0x3eab_d261_90d0_39a7),
+    ("0003_retention.postgres.sql", 876, 0x4b43_cb0e_0a5c_1270),
+    ("0003_retention.sqlite.sql", 883, 0x1ff5_b2e6_a618_3077),
+    ("0004_views.postgres.sql", 3767, 0xea9f_8d02_dea1_31ec),
+    ("0004_views.sqlite.sql", 2606, 0x5bdd_dcfe_c38a_4f45),
+    ("0005_settled.postgres.sql", 979, 0x68c7_cb42_b925_e575),
+    ("0005_settled.sqlite.sql", 862, 0x6d06_db48_68a3_57a3),
 ];
 
 #[test]
