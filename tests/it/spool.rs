@@ -147,7 +147,9 @@ impl Store for Fake {
         let store = || self.with(|inner| inner.store(&batch));
         match mood.unwrap_or(Mood::Well) {
             Mood::Well => store(),
-            Mood::Away | Mood::AwayUntil(_) => Err(StoreError::Unavailable("connection refused".to_owned())),
+            Mood::Away | Mood::AwayUntil(_) => {
+                Err(StoreError::Unavailable("connection refused".to_owned()))
+            }
             Mood::Silent => std::future::pending().await,
             Mood::Forgetful => {
                 store()?;
