@@ -10,10 +10,6 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::Timestamp;
 
-/// The nice value that threads ask for which keep time and do little else (setpriority(2)): programs that compute must not make probes
-/// late. It needs `CAP_SYS_NICE`; without it they wait their turn.
-pub const URGENT: i8 = -10;
-
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// The wall clock at the moment when the steady clock was at zero.

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use rustix::process::setpriority_process;
 
-use crate::clock::{Clock, URGENT};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Target, Timestamp};
+use crate::probe::URGENT;
 
 pub use dispatch::{Dispatch, Finished};
 pub use slots::Slots;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use pingu_icmp::{Afterword, Completion, Config, Engine, Family, LocalError, Request, Stats};
 
+use super::super::URGENT;
 use super::flights::Flights;
 use super::{Asked, verdict};
-use crate::clock::URGENT;
 
 /// How often to look how the sockets are.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
