@@ -1,4 +1,4 @@
--- The newest result of every enabled target: of several locations, the one whose slot is the latest.
+-- The newest result of every enabled target, in no order: of several locations, the one whose slot is the latest.
 SELECT st.ts, st.id, st.lag_us, st.latency_us, st.detail,
        v.key, v.slow, v.reason, v.status_code, v.resolved_ip, v.error,
        t.id, t.name, l.name, st.since
@@ -14,4 +14,3 @@ WHERE t.enabled = 1
       JOIN target_state AS newer ON newer.series_key = other.key
       WHERE other.target_key = t.key AND (newer.ts, newer.series_key) > (st.ts, st.series_key)
   )
-ORDER BY st.ts DESC, t.name

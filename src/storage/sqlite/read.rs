@@ -162,6 +162,11 @@ pub fn latest_by_target(connection: &Connection) -> Result<Vec<Latest>, StoreErr
             since: Timestamp::from_micros(row.get(14).map_err(store_error)?),
         });
     }
+    // here rather than in the database, which would copy every row once more: 10,000 of them took half as long again
+    latest.sort_by(|a, b| {
+        let newest_first = b.stored.result.slot.cmp(&a.stored.result.slot);
+        newest_first.then_with(|| a.stored.target_name.cmp(&b.stored.target_name))
+    });
     Ok(latest)
 }
 
