@@ -79,7 +79,7 @@ test-tools:
 		else echo "the tests need these packages:$$missing" >&2; exit 1; fi; \
 	fi
 
-siege: test-tools ## kill and pause the database, and Pingu, twenty times each under 2,000 results a second (15 minutes)
+siege: test-tools ## kill and pause the database, and Pingu, twenty times each under 2,000 results a second (4 minutes)
 	SIEGE_ROUNDS=20 $(CARGO) test --release --locked --test it -- --nocapture --test-threads 1 siege::
 
 bench-icmp: ## what an echo costs, beside fping, and how exact it is (root, 4 minutes)

@@ -68,7 +68,7 @@ impl Summary {
         self.sent += sent;
         self.received += received;
         match packets.map(|packets| packets.rtts_us.as_slice()) {
-            None | Some([]) => {
+            None | Some([] | [_]) => {
                 if let Some(latency) = sample.latency_us {
                     self.latency.add(latency);
                     if let Some(before) = before {

@@ -44,7 +44,7 @@ pub struct Arguments {
     /// How long to wait for each answer [default: 1000 for a host, 3000 for a URL]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     timeout_ms: Option<u64>,
-    /// Print JSON, with the fields that the API has
+    /// Print JSON; of one probe it has the fields that the API has
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -108,9 +108,9 @@ pub async fn watch(room: Weak<EngineRoom>) {
             let trouble = room.trouble(family);
             match &trouble {
                 Some(text) if trouble != *told => {
-                    tracing::warn!(%family, "targets over ICMP are unknown: {text}");
+                    tracing::warn!("targets over ICMP ({family}) are unknown: {text}");
                 }
-                None if told.is_some() => tracing::info!(%family, "ICMP sockets are open now"),
+                None if told.is_some() => tracing::info!("ICMP sockets ({family}) are open now"),
                 _ => {}
             }
             *told = trouble;

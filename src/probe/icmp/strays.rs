@@ -65,7 +65,7 @@ impl Strays {
         };
         self.addresses.store(by_address.len(), Ordering::Relaxed);
         drop(by_address);
-        let packets = verdict::packets(&mut observation.measurement);
+        let packets = verdict::packets(observation);
         packets.late = packets.late.saturating_add(count.late);
         packets.duplicates = packets.duplicates.saturating_add(count.duplicates);
         packets.corrupted = packets.corrupted.saturating_add(count.corrupted);
@@ -80,7 +80,7 @@ mod tests {
     use pingu_icmp::{Clock, Reply};
 
     use super::*;
-    use crate::model::Measurement;
+    use crate::model::{Measurement, Reason};
 
     fn word(last: u8, kind: AfterwordKind, damaged_at: Option<u16>) -> Afterword {
         Afterword {
@@ -121,5 +121,18 @@ mod tests {
         );
         assert_eq!(packets.rtts_us, [Some(3000)]);
         assert_eq!(told(), None, "it is told once");
+    }
+
+    #[test]
+    fn a_probe_that_this_host_could_not_carry_out_sent_nothing() {
+        let strays = Strays::default();
+        strays.note(&word(1, AfterwordKind::Late, None));
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let measurement = verdict::measurement(address, None);
+        let mut seen = Observation::unknown(Reason::Local, "no buffer space", measurement);
+        strays.add_to(address, &mut seen);
+        let packets = seen.measurement.detail.unwrap().packets.unwrap();
+        assert_eq!((packets.sent, packets.late), (0, 1));
+        assert_eq!(packets.rtts_us, []);
     }
 }

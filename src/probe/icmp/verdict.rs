@@ -9,18 +9,18 @@ use std::time::Duration;
 use pingu_icmp::{IcmpError, IcmpErrorKind, LocalError, Outcome};
 
 use super::super::resolve::ResolveError;
-use crate::model::{Measurement, Observation, Packets, Reason, micros};
+use crate::model::{Measurement, Observation, Outcome as Verdict, Packets, Reason, micros};
 
 /// Of one packet to `address` that was waited for so long.
 pub fn observe(outcome: Outcome, address: IpAddr, timeout: Duration) -> Observation {
     let seen = |latency| measurement(address, latency);
     match outcome {
         Outcome::Reply(reply) => {
-            let mut seen = seen(Some(reply.rtt));
+            let mut up = Observation::up(seen(Some(reply.rtt)));
             if reply.damaged_at.is_some() {
-                packets(&mut seen).corrupted = 1;
+                packets(&mut up).corrupted = 1;
             }
-            Observation::up(seen)
+            up
         }
         Outcome::Timeout => {
             let text = format!("no reply within {} ms", timeout.as_millis());
@@ -41,17 +41,20 @@ pub fn measurement(address: IpAddr, latency: Option<Duration>) -> Measurement {
     }
 }
 
-/// The account of the packets of a measurement: where there is none yet, that of one packet.
-pub fn packets(measurement: &mut Measurement) -> &mut Packets {
+/// The account of an observation's packets: where there is none yet, that of one packet, or of none where this host sent none that
+/// can be judged.
+pub fn packets(observation: &mut Observation) -> &mut Packets {
+    let sent = u16::from(observation.verdict.outcome() != Verdict::Unknown);
+    let measurement = &mut observation.measurement;
     let rtt = measurement.latency.map(|latency| micros(latency) as u32);
     let detail = measurement.detail.get_or_insert_default();
     detail.packets.get_or_insert_with(|| Packets {
-        sent: 1,
+        sent,
         received: u16::from(rtt.is_some()),
         min_us: rtt,
         median_us: rtt,
         max_us: rtt,
-        rtts_us: vec![rtt],
+        rtts_us: vec![rtt; usize::from(sent)],
         ..Packets::default()
     })
 }
