@@ -10,6 +10,7 @@
 
 pub mod histogram;
 mod result;
+mod spec;
 mod summary;
 mod target;
 mod time;
@@ -20,10 +21,8 @@ pub use result::{
     Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
     Reason, StoredResult, Verdict,
 };
+pub use spec::{Family, Host, HttpSpec, IcmpSpec, Kind, ProbeSpec, TrainSpec};
 pub use summary::{Latencies, Mean, Sample, Summary};
-pub use target::{
-    Declared, Family, HttpSpec, IcmpSpec, Kind, ProbeSpec, Target, TargetId, TargetMap, TargetSpec,
-    TrainSpec, default_slow_after,
-};
+pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};
 pub use time::{InvalidTimestamp, Timestamp, micros};
 pub use window::{InvalidWindow, Window};

@@ -5,6 +5,7 @@
 pub mod http;
 pub mod icmp;
 pub mod resolve;
+mod wire;
 
 /// The nice value that threads ask for which keep time and do little else (setpriority(2)): programs that compute must not make probes
 /// late. It needs `CAP_SYS_NICE`; without it they wait their turn.

@@ -17,12 +17,13 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use url::Url;
 
-use super::failure::{self, Fault};
 use super::redirect::shown;
+use super::request;
 use super::stream::{Noted, Notes, Stream, TooManyInterim};
-use super::timeline::{Deadline, Phase, Timeline};
-use super::{request, tls};
 use crate::model::Reason;
+use crate::probe::wire::failure::{self, Fault};
+use crate::probe::wire::timeline::{Deadline, Phase, Timeline};
+use crate::probe::wire::tls;
 
 /// Headers of an answer, status line included, may have this many bytes.
 const HEADERS: usize = 64 * 1024;

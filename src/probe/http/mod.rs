@@ -7,15 +7,10 @@
 //! Latency runs from the start to the last byte read. A connection that ends before the answer does is `reset`, one that brings
 //! something else than HTTP is `protocol`; whatever ends a TLS handshake is `tls`.
 
-mod certificate;
-mod connect;
 mod exchange;
-mod failure;
 mod redirect;
 mod request;
 mod stream;
-mod timeline;
-mod tls;
 
 use std::time::Duration;
 
@@ -24,13 +19,14 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use self::exchange::Answer;
-use self::failure::Fault;
 use self::redirect::Route;
 use self::stream::Stream;
-use self::timeline::{Deadline, Phase, Timeline};
-use self::tls::Tls;
-pub use self::tls::{NoRoots, Roots};
 use super::resolve::{Addresses, Resolver};
+use super::wire::connect;
+use super::wire::failure::Fault;
+use super::wire::timeline::{Deadline, Phase, Timeline};
+use super::wire::tls::Tls;
+pub use super::wire::tls::{NoRoots, Roots};
 use crate::model::Family;
 use crate::model::{HttpSpec, Observation, Reason, Verdict};
 

@@ -7,8 +7,8 @@ use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::failure::Fault;
 use crate::model::Reason;
+use crate::probe::wire::failure::Fault;
 
 /// How many redirects are followed; the next one is too many.
 pub(super) const MOST: usize = 10;

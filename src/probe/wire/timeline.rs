@@ -13,25 +13,25 @@ use crate::model::{Detail, Measurement, Phases, Reason, Timestamp};
 
 /// The end of a probe: absolute, so no step can stretch it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
+pub struct Deadline {
     at: Instant,
     allowed: Duration,
 }
 
 impl Deadline {
-    pub(super) fn new(start: Instant, allowed: Duration) -> Self {
+    pub fn new(start: Instant, allowed: Duration) -> Self {
         // a deadline past the end of the clock is none; a year is as good
         let year = Duration::from_secs(365 * 86_400);
         let at = start.checked_add(allowed).unwrap_or(start + year);
         Self { at, allowed }
     }
 
-    pub(super) const fn at(self) -> Instant {
+    pub const fn at(self) -> Instant {
         self.at
     }
 
     /// Runs one step; `stuck` says what was going on if the time is up first.
-    pub(super) async fn bound<T>(
+    pub async fn bound<T>(
         self,
         stuck: impl FnOnce() -> String,
         step: impl Future<Output = T>,
@@ -46,7 +46,7 @@ impl Deadline {
 
 /// A step that is timed.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Phase {
+pub enum Phase {
     Dns,
     Connect,
     Tls,
@@ -58,17 +58,17 @@ pub(super) enum Phase {
 
 /// What is measured while a probe runs.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub struct Timeline {
     start: Instant,
     end: Option<Instant>,
     phases: Phases,
-    pub(super) status_code: Option<u16>,
-    pub(super) resolved_ip: Option<IpAddr>,
-    pub(super) cert_expires_at: Option<Timestamp>,
+    pub status_code: Option<u16>,
+    pub resolved_ip: Option<IpAddr>,
+    pub cert_expires_at: Option<Timestamp>,
 }
 
 impl Timeline {
-    pub(super) fn new(start: Instant) -> Self {
+    pub fn new(start: Instant) -> Self {
         Self {
             start,
             end: None,
@@ -80,7 +80,7 @@ impl Timeline {
     }
 
     /// Adds a span to a phase: after redirects each is the sum over all hops.
-    pub(super) fn add(&mut self, phase: Phase, span: Duration) {
+    pub fn add(&mut self, phase: Phase, span: Duration) {
         let sum = match phase {
             Phase::Dns => &mut self.phases.dns_us,
             Phase::Connect => &mut self.phases.connect_us,
@@ -93,24 +93,24 @@ impl Timeline {
     }
 
     /// The answer is complete, or as much of it as is read: this is what latency ends with.
-    pub(super) fn answered(&mut self, now: Instant) {
+    pub fn answered(&mut self, now: Instant) {
         self.end = Some(now);
     }
 
     /// The answer is not complete after all.
-    pub(super) fn unanswered(&mut self) {
+    pub fn unanswered(&mut self) {
         self.end = None;
     }
 
     /// The answer was a redirect that is followed: what was known of it is not the final answer's.
-    pub(super) fn moved_on(&mut self) {
+    pub fn moved_on(&mut self) {
         self.end = None;
         self.status_code = None;
         self.resolved_ip = None;
         self.cert_expires_at = None;
     }
 
-    pub(super) fn measurement(self) -> Measurement {
+    pub fn measurement(self) -> Measurement {
         let detail = Detail {
             phases: (self.phases != Phases::default()).then_some(self.phases),
             packets: None,

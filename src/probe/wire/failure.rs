@@ -14,25 +14,25 @@ use crate::probe::resolve::words;
 
 /// Why a probe ended without the answer it wanted.
 #[derive(Debug)]
-pub(super) struct Fault(pub(super) Verdict);
+pub struct Fault(pub Verdict);
 
 impl Fault {
-    pub(super) fn down(reason: Reason, error: impl AsRef<str>) -> Self {
+    pub fn down(reason: Reason, error: impl AsRef<str>) -> Self {
         Self(Verdict::Down(Failure::new(reason, error)))
     }
 
-    pub(super) fn local(error: impl AsRef<str>) -> Self {
+    pub fn local(error: impl AsRef<str>) -> Self {
         Self(Verdict::Unknown(Failure::new(Reason::Local, error)))
     }
 
-    pub(super) const fn is_local(&self) -> bool {
+    pub const fn is_local(&self) -> bool {
         matches!(self.0, Verdict::Unknown(_))
     }
 }
 
 /// When a connection attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
+pub enum Moment {
     /// In the system call itself, which asks nobody but this machine's routing table (connect(2), ip(7)).
     AtOnce,
     /// After the first packet had left: the error came back from the network or the target.
@@ -40,7 +40,7 @@ pub(super) enum Moment {
 }
 
 /// A connection that was not made.
-pub(super) fn connecting(address: SocketAddr, error: &io::Error, moment: Moment) -> Fault {
+pub fn connecting(address: SocketAddr, error: &io::Error, moment: Moment) -> Fault {
     if let Some(fault) = shortage(error) {
         return fault;
     }
@@ -68,7 +68,7 @@ pub(super) fn connecting(address: SocketAddr, error: &io::Error, moment: Moment)
 }
 
 /// A connection that broke while `doing` something on it.
-pub(super) fn broken(error: &io::Error, doing: &str) -> Fault {
+pub fn broken(error: &io::Error, doing: &str) -> Fault {
     if let Some(fault) = shortage(error) {
         return fault;
     }
@@ -112,9 +112,7 @@ fn shortage(error: &io::Error) -> Option<Fault> {
 }
 
 /// The innermost `T` that `error` was caused by.
-pub(super) fn source_of<'a, T: StdError + 'static>(
-    error: &'a (dyn StdError + 'static),
-) -> Option<&'a T> {
+pub fn source_of<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<T>() {

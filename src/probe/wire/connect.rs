@@ -21,10 +21,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 const MOST: usize = 8;
 
 /// Connects to one of `addresses` (never empty) on `port`.
-pub(super) async fn to_any(
-    addresses: &[SocketAddr],
-    port: u16,
-) -> Result<(TcpStream, SocketAddr), Fault> {
+pub async fn to_any(addresses: &[SocketAddr], port: u16) -> Result<(TcpStream, SocketAddr), Fault> {
     let addresses = in_turn(addresses, port);
     if let [only] = addresses[..] {
         return to(only).await;

@@ -20,20 +20,20 @@ use crate::model::{Reason, Timestamp};
 /// A certificate that is not trusted for its host.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error}")]
-pub(super) struct Untrusted {
-    pub(super) reason: Reason,
-    pub(super) error: String,
-    pub(super) expires_at: Option<Timestamp>,
+pub struct Untrusted {
+    pub reason: Reason,
+    pub error: String,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Judges as webpki does, and answers with an [`Untrusted`] where it says no.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,
 }
 
 impl Verifier {
-    pub(super) fn new(webpki: Arc<WebPkiServerVerifier>) -> Self {
+    pub fn new(webpki: Arc<WebPkiServerVerifier>) -> Self {
         Self { webpki }
     }
 }
@@ -83,7 +83,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// When the first certificate of a chain expires.
-pub(super) fn expiry(chain: Option<&[CertificateDer<'_>]>) -> Option<Timestamp> {
+pub fn expiry(chain: Option<&[CertificateDer<'_>]>) -> Option<Timestamp> {
     let leaf = chain?.first()?;
     let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
     Some(timestamp(leaf.validity().not_after.timestamp()))

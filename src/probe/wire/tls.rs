@@ -30,7 +30,7 @@ pub struct NoRoots;
 
 /// Shakes hands as a client.
 #[derive(Clone)]
-pub(super) struct Tls {
+pub struct Tls {
     connector: TlsConnector,
 }
 
@@ -62,7 +62,7 @@ impl Roots {
 }
 
 impl Tls {
-    pub(super) fn new(roots: &Roots) -> Self {
+    pub fn new(roots: &Roots) -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let webpki = WebPkiServerVerifier::builder_with_provider(roots.0.clone(), provider.clone())
             .build()
@@ -74,7 +74,7 @@ impl Tls {
     }
 
     /// Shakes hands for `host`, a name or an address as a URL has it.
-    pub(super) async fn shake(
+    pub async fn shake(
         &self,
         tcp: TcpStream,
         host: &str,
@@ -138,7 +138,7 @@ fn failed(error: &io::Error) -> Fault {
 }
 
 /// What TLS itself objected to.
-pub(super) fn broken(error: &rustls::Error, doing: &str) -> Fault {
+pub fn broken(error: &rustls::Error, doing: &str) -> Fault {
     if let Some(untrusted) = untrusted(error) {
         return Fault::down(untrusted.reason, &untrusted.error);
     }

@@ -1,0 +1,8 @@
+//! What probes over TCP share: a connection, a TLS handshake and what its certificate says, the times of each step, and who is to blame
+//! where one failed.
+
+pub mod certificate;
+pub mod connect;
+pub mod failure;
+pub mod timeline;
+pub mod tls;
