@@ -8,7 +8,7 @@ LOG    := $(STATE)/pingu.log
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-service bench-storage clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-service bench-storage clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ fill: ## fill a new database with a plausible history: make fill FILL="--targets
 
 bench: build ## measure everything that docs/performance.md says; BENCH takes options, --help lists them
 	$(CARGO) run --release --locked -p pingu-bench --bin bench -- $(BENCH)
+
+bench-http: build ## what an HTTP probe costs, beside blackbox_exporter (nginx-light, prometheus-blackbox-exporter; 6 minutes)
+	$(CARGO) run --release --locked -p pingu-bench --bin bench -- http $(BENCH)
 
 bench-service: build ## measure the whole program with 10,000 and 50,000 targets a second (3 minutes)
 	$(CARGO) run --release --locked -p pingu-bench --bin bench -- service $(BENCH)

@@ -9,6 +9,8 @@ pub mod figure;
 pub mod fill;
 pub mod life;
 pub mod progress;
+pub mod running;
 pub mod service;
 pub mod storage;
 pub mod town;
+pub mod web;

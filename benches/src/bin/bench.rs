@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use pingu_bench::service;
 use pingu_bench::storage::{self, Place, Size};
+use pingu_bench::{service, web};
 
 /// Measures Pingu and prints what docs/performance.md shows.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ enum What {
     Storage,
     /// The whole program, from slots to rows.
     Service,
+    /// HTTP probes, beside `blackbox_exporter`.
+    Http,
 }
 
 #[tokio::main]
@@ -62,12 +64,16 @@ async fn main() -> anyhow::Result<()> {
         };
         tables.extend(storage::measure(size, &arguments.places).await?);
     }
-    if wanted(What::Service) {
+    let span = Duration::from_secs(arguments.seconds);
+    let program = || {
         let program = arguments.program.canonicalize();
-        let program =
-            program.with_context(|| format!("looking for {}", arguments.program.display()))?;
-        let span = Duration::from_secs(arguments.seconds);
-        tables.push(service::measure(&program, &arguments.services, span)?);
+        program.with_context(|| format!("looking for {}", arguments.program.display()))
+    };
+    if wanted(What::Service) {
+        tables.push(service::measure(&program()?, &arguments.services, span)?);
+    }
+    if wanted(What::Http) {
+        tables.push(web::measure(&program()?, span)?);
     }
     for table in tables {
         println!("{table}");

@@ -68,7 +68,7 @@ impl Verdicts {
                 key: i64::from(key(verdict)?),
                 seen_on: verdict.day,
             };
-            self.cache.keep(verdict.content.clone(), entry);
+            self.cache.keep(&verdict.content, entry);
         }
         let keys = found.into_iter();
         keys.map(|found| found.or_else(|place| key(&pending[place]).map_err(Failed::from)))

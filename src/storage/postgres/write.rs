@@ -3,7 +3,7 @@
 //! Series, verdicts and partitions are made in transactions of their own: they are the same whoever makes them, and mean nothing
 //! without a result. The results, the newest of each series and the numbers they get are one statement, and so one transaction.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -19,7 +19,7 @@ use super::error::Failed;
 use super::schema;
 use super::session::{Parameter, Purpose, Session, Sessions};
 use super::verdict::Verdicts;
-use crate::model::{ProbeResult, TargetId};
+use crate::model::{ProbeResult, TargetId, TargetMap};
 
 /// The longest that a batch may take, connecting included; then it is tried again later, and found stored if it was.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ struct Known {
     location_key: Option<i32>,
     days: BTreeSet<Day>,
     /// The series of this location.
-    series: HashMap<TargetId, i32>,
+    series: TargetMap<i32>,
     verdicts: Verdicts,
     /// From which day on results are kept. It may have risen since: then the batch fails, and this is read anew.
     floor: Option<Day>,

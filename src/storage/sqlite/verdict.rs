@@ -34,7 +34,7 @@ impl Verdicts {
             .prepare_cached(include_str!("../sql/verdict_seen.sqlite.sql"))
             .and_then(|mut statement| statement.execute([key, day.0]))
             .map_err(store_error)?;
-        self.cache.keep(content, Entry { key, seen_on: day });
+        self.cache.keep(&content, Entry { key, seen_on: day });
         Ok(key)
     }
 
