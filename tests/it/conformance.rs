@@ -49,10 +49,7 @@ fn icmp(name: &str) -> Declared {
 
 fn http(name: &str, url: &str) -> Declared {
     let mut declared = icmp(name);
-    declared.spec.probe = ProbeSpec::Http(HttpSpec {
-        url: url.parse().unwrap(),
-        written: url.to_owned(),
-    });
+    declared.spec.probe = ProbeSpec::Http(HttpSpec::new(url.parse().unwrap(), url));
     declared.spec.interval = Duration::from_millis(2500);
     declared
 }

@@ -60,10 +60,7 @@ impl Bench {
 }
 
 fn spec(url: &str) -> HttpSpec {
-    HttpSpec {
-        url: url.parse().expect("a URL of the test's own"),
-        written: url.to_owned(),
-    }
+    HttpSpec::new(url.parse().expect("a URL of the test's own"), url)
 }
 
 fn phases(observation: &Observation) -> Phases {
