@@ -25,7 +25,7 @@ pub use result::{
 pub use secret::{BadReference, Secret, Unset};
 pub use spec::{
     Ask, Credentials, Expect, Family, Header, HeaderMatch, Host, HttpSpec, IcmpSpec, JsonMatch,
-    JsonPath, Kind, Method, Pattern, ProbeSpec, Statuses, TrainSpec, Unsearchable, same_json,
+    JsonPath, Kind, Method, Pattern, ProbeSpec, Statuses, TrainSpec,
 };
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
+    Declared, Detail, ErrorText, Hop, HttpSpec, IcmpSpec, Measurement, Observation, Outcome,
+    Packets, Phases, ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec,
+    Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -212,6 +213,11 @@ async fn a_result_comes_back_as_it_was_recorded(store: Backend) {
             ..Packets::default()
         }),
         cert_expires_at: Some(at(86_400.5)),
+        redirects: vec![Hop {
+            url: ErrorText::new("http://a.example/?…"),
+            status: 301,
+            took_us: 700,
+        }],
     };
     let measurement = Measurement {
         latency: Some(Duration::from_micros(1_234_567)),

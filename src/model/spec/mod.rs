@@ -8,7 +8,6 @@ mod host;
 mod http;
 mod icmp;
 mod path;
-mod search;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,8 +19,7 @@ pub use expect::{Expect, HeaderMatch, JsonMatch, Pattern, Statuses};
 pub use host::{Family, Host};
 pub use http::HttpSpec;
 pub use icmp::{IcmpSpec, TrainSpec};
-pub use path::{JsonPath, Unsearchable};
-pub use search::same as same_json;
+pub use path::JsonPath;
 
 /// What to do to measure a target once. Stored as JSON, so the field names are a storage format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -41,6 +41,8 @@ pub(super) struct Answer {
     link: Link,
     notes: Arc<Notes>,
     asked: Instant,
+    /// When its headers were complete.
+    pub(super) heard: Instant,
 }
 
 /// The connection, which moves only while someone waits for what it brings.
@@ -97,6 +99,7 @@ pub(super) async fn ask(
         link,
         notes,
         asked: began,
+        heard: Instant::now(),
     })
 }
 
@@ -119,7 +122,14 @@ impl Answer {
         if let Some(first) = self.notes.first_byte() {
             timeline.add(Phase::FirstByte, first.duration_since(self.asked));
         }
-        timeline.answered(Instant::now());
+        timeline.answered(self.heard);
+    }
+
+    /// Counts what its headers took where nothing more of it is read.
+    pub(super) fn pass(&self, timeline: &mut Timeline) {
+        if let Some(first) = self.notes.first_byte() {
+            timeline.add(Phase::Transfer, self.heard.duration_since(first));
+        }
     }
 
     /// Reads the body to its end or to [`BODY`], and notes when that was. Keeps it where it `is_wanted`.

@@ -14,18 +14,20 @@ use std::sync::Arc;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::exchange::{BODY, Body};
+use super::json::Json;
+use super::search;
 use super::veil::Veil;
-use crate::model::{Expect, HeaderMatch, JsonMatch, Pattern, Reason, Statuses, same_json};
+use crate::model::{Expect, HeaderMatch, JsonMatch, Pattern, Reason, Statuses};
 use crate::probe::wire::failure::Fault;
 use crate::probe::wire::timeline::Deadline;
 
 /// Bodies of more bytes, and compressed ones, are examined on a thread of their own: a millisecond's work for a plain pattern.
 const SMALL: usize = 16 * 1024;
-/// How many of those are examined at once. As JSON a body may become eighty times as large.
+/// How many of those are examined at once. As JSON a body may become twenty times as large.
 const DESKS: usize = 2;
 /// How much of a text is quoted, in characters.
 const QUOTED: usize = 60;
@@ -197,7 +199,7 @@ fn json(wanted: &[JsonMatch], body: &Body) -> Option<Miss> {
         return Some(Miss::plain(Reason::TooLarge, error));
     }
     // the parser bounds nesting at 128; its errors have a place and nothing of the text
-    let root: Value = match serde_json::from_slice(&body.bytes) {
+    let root: Json = match serde_json::from_slice(&body.bytes) {
         Ok(root) => root,
         Err(error) => {
             let error = format!("the body cannot be read as JSON: {error}");
@@ -208,10 +210,10 @@ fn json(wanted: &[JsonMatch], body: &Body) -> Option<Miss> {
 }
 
 /// Every value at the path has to be the expected one.
-fn place(JsonMatch { path, value }: &JsonMatch, root: &Value) -> Option<Miss> {
+fn place(JsonMatch { path, value }: &JsonMatch, root: &Json) -> Option<Miss> {
     let shown = cut_plain(path.as_str());
     let expected = format!(", expected {}", cut_plain(&written(value)));
-    let found = match path.find(root) {
+    let found = match search::find(path, root) {
         Ok(found) => found,
         Err(error) => return Some(Miss::plain(Reason::Body, format!("{shown}: {error}"))),
     };
@@ -226,16 +228,16 @@ fn place(JsonMatch { path, value }: &JsonMatch, root: &Value) -> Option<Miss> {
     if found.is_empty() {
         return miss(format!("there is nothing at {shown}"), None);
     }
-    let other = found.iter().find(|found| !same_json(found, value))?;
+    let other = found.iter().find(|found| !found.is(value))?;
     let place = match found.len() {
         1 => format!("{shown} is "),
         many => format!("one of the {many} values at {shown} is "),
     };
-    miss(place, Some(written(other)))
+    miss(place, Some(written(*other)))
 }
 
 /// As JSON, as much of it as is ever quoted: a secret that is cut in two would not be recognised.
-fn written(value: &Value) -> String {
+fn written(value: &impl Serialize) -> String {
     struct Bounded(Vec<u8>);
     impl io::Write for Bounded {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -9,8 +9,10 @@
 
 mod exchange;
 mod expect;
+mod json;
 mod redirect;
 mod request;
+mod search;
 mod stream;
 mod veil;
 
@@ -90,18 +92,21 @@ impl HttpProber {
             let hop = Hop {
                 url: redirect::kept(route.here(), &question.veil),
                 status: answer.status.as_u16(),
-                took_us: micros(began.elapsed()),
+                took_us: micros(answer.heard.duration_since(began)),
             };
             let moved = route.follow(answer.status, &answer.headers);
+            let is_final = matches!(moved, Ok(false));
             // an answer at once is no redirect; after one, the last hop belongs to the way
-            if !matches!(moved, Ok(false)) || !timeline.redirects.is_empty() {
+            if !is_final || !timeline.redirects.is_empty() {
                 timeline.redirects.push(hop);
             }
-            if !moved? {
+            if is_final {
                 return self
                     .conclude(answer, spec, question, deadline, timeline)
                     .await;
             }
+            answer.pass(timeline);
+            moved?;
             timeline.moved_on();
         }
     }

@@ -1,40 +1,54 @@
 //! What is found at a path into JSON.
 //!
 //! The search of `jsonpath-rust` writes out the way to every value that it passes, which JSON with one long key and many values turns into
-//! gigabytes. This one keeps references alone, and counts its steps. RFC 9535 says what is found; objects are in the order of their keys.
+//! gigabytes. This one keeps references alone, and counts its steps. RFC 9535 says what is found.
 
 use jsonpath_rust::parser::model::{
     Comparable, Comparison, Filter, FilterAtom, Literal, Segment, Selector, SingularQuery,
     SingularQuerySegment, Test,
 };
-use serde_json::Value;
+use serde_json::Number;
 
-use super::path::Unsearchable;
+use super::json::{Json, same};
+use crate::model::JsonPath;
 
 /// How many values a search may pass: several times what a body of the largest size holds.
-pub(super) const STEPS: usize = 4_000_000;
+const STEPS: usize = 4_000_000;
+
+/// Why nothing can be said of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unsearchable {
+    #[error("the path leads to too many values")]
+    TooMuch,
+    /// Only a database that something else wrote to has one.
+    #[error("the path is none")]
+    Unreadable,
+}
+
+/// The values at the path.
+pub(super) fn find<'v>(path: &JsonPath, root: &'v Json) -> Result<Vec<&'v Json>, Unsearchable> {
+    let query = path.query().ok_or(Unsearchable::Unreadable)?;
+    let mut search = Search { root, left: STEPS };
+    search.segments(&query.segments, root)
+}
 
 /// One search, with what is left of its steps.
-pub(super) struct Search<'v> {
-    root: &'v Value,
+struct Search<'v> {
+    root: &'v Json,
     left: usize,
 }
 
 impl<'v> Search<'v> {
-    pub(super) fn new(root: &'v Value) -> Self {
-        Self { root, left: STEPS }
-    }
-
     fn step(&mut self) -> Result<(), Unsearchable> {
         self.left = self.left.checked_sub(1).ok_or(Unsearchable::TooMuch)?;
         Ok(())
     }
 
-    pub(super) fn segments(
+    fn segments(
         &mut self,
         segments: &[Segment],
-        from: &'v Value,
-    ) -> Result<Vec<&'v Value>, Unsearchable> {
+        from: &'v Json,
+    ) -> Result<Vec<&'v Json>, Unsearchable> {
         let mut found = vec![from];
         for segment in segments {
             let mut next = Vec::new();
@@ -49,8 +63,8 @@ impl<'v> Search<'v> {
     fn segment(
         &mut self,
         segment: &Segment,
-        value: &'v Value,
-        found: &mut Vec<&'v Value>,
+        value: &'v Json,
+        found: &mut Vec<&'v Json>,
     ) -> Result<(), Unsearchable> {
         match segment {
             Segment::Selector(selector) => self.select(selector, value, found),
@@ -64,7 +78,7 @@ impl<'v> Search<'v> {
             Segment::Descendant(inner) => {
                 self.step()?;
                 self.segment(inner, value, found)?;
-                for child in children(value) {
+                for child in value.children() {
                     self.segment(segment, child, found)?;
                 }
                 Ok(())
@@ -75,17 +89,17 @@ impl<'v> Search<'v> {
     fn select(
         &mut self,
         selector: &Selector,
-        value: &'v Value,
-        found: &mut Vec<&'v Value>,
+        value: &'v Json,
+        found: &mut Vec<&'v Json>,
     ) -> Result<(), Unsearchable> {
         self.step()?;
         match selector {
             Selector::Name(name) => {
-                found.extend(value.as_object().and_then(|object| object.get(bare(name))));
+                found.extend(value.member(bare(name)));
             }
             Selector::Index(index) => found.extend(at(value, *index)),
             Selector::Wildcard => {
-                for child in children(value) {
+                for child in value.children() {
                     self.step()?;
                     found.push(child);
                 }
@@ -97,7 +111,7 @@ impl<'v> Search<'v> {
                 }
             }
             Selector::Filter(filter) => {
-                for child in children(value) {
+                for child in value.children() {
                     self.step()?;
                     if self.holds(filter, child)? {
                         found.push(child);
@@ -108,7 +122,7 @@ impl<'v> Search<'v> {
         Ok(())
     }
 
-    fn holds(&mut self, filter: &Filter, value: &'v Value) -> Result<bool, Unsearchable> {
+    fn holds(&mut self, filter: &Filter, value: &'v Json) -> Result<bool, Unsearchable> {
         self.step()?;
         match filter {
             Filter::Or(filters) => {
@@ -144,19 +158,17 @@ impl<'v> Search<'v> {
         }
     }
 
-    fn operand(
-        &self,
-        operand: &Comparable,
-        value: &'v Value,
-    ) -> Result<Option<Value>, Unsearchable> {
+    fn operand(&self, operand: &Comparable, value: &'v Json) -> Result<Option<Json>, Unsearchable> {
         let (mut place, way) = match operand {
             Comparable::Literal(literal) => {
                 return Ok(Some(match literal {
-                    Literal::Int(number) => (*number).into(),
-                    Literal::Float(number) => (*number).into(),
-                    Literal::String(text) => bare(text).into(),
-                    Literal::Bool(truth) => (*truth).into(),
-                    Literal::Null => Value::Null,
+                    Literal::Int(number) => Json::Number((*number).into()),
+                    Literal::Float(number) => {
+                        Number::from_f64(*number).map_or(Json::Null, Json::Number)
+                    }
+                    Literal::String(text) => Json::Text(bare(text).into()),
+                    Literal::Bool(truth) => Json::Truth(*truth),
+                    Literal::Null => Json::Null,
                 }));
             }
             Comparable::Function(_) => return Err(Unsearchable::Unreadable),
@@ -166,18 +178,18 @@ impl<'v> Search<'v> {
         for segment in way {
             let next = match segment {
                 SingularQuerySegment::Index(index) => at(place, *index),
-                SingularQuerySegment::Name(name) => place.get(bare(name)),
+                SingularQuerySegment::Name(name) => place.member(bare(name)),
             };
             match next {
                 Some(next) => place = next,
                 None => return Ok(None),
             }
         }
-        // what is large equals no literal, and comparing large values with one another would cost their size each time
-        Ok(match place {
-            Value::Array(_) | Value::Object(_) => None,
-            small => Some(small.clone()),
-        })
+        // what is large is not compared: that would cost its size each time
+        Ok(Some(match place {
+            Json::List(_) | Json::Object(_) => Json::List(Box::default()),
+            small => small.clone(),
+        }))
     }
 }
 
@@ -187,17 +199,9 @@ fn bare(name: &str) -> &str {
     quoted('\'').or_else(|| quoted('"')).unwrap_or(name)
 }
 
-fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
-    match value {
-        Value::Array(items) => Box::new(items.iter()),
-        Value::Object(object) => Box::new(object.values()),
-        _ => Box::new(std::iter::empty()),
-    }
-}
-
 /// Negative indexes count from the end (RFC 9535 section 2.3.3).
-fn at(value: &Value, index: i64) -> Option<&Value> {
-    let items = value.as_array()?;
+fn at(value: &Json, index: i64) -> Option<&Json> {
+    let items = value.items();
     let index = if index < 0 {
         i64::try_from(items.len()).ok()?.checked_add(index)?
     } else {
@@ -208,12 +212,12 @@ fn at(value: &Value, index: i64) -> Option<&Value> {
 
 /// RFC 9535 section 2.3.4.2.2.
 fn slice(
-    value: &Value,
+    value: &Json,
     start: Option<i64>,
     end: Option<i64>,
     step: Option<i64>,
-) -> impl Iterator<Item = &Value> {
-    let items = value.as_array().map_or(&[][..], Vec::as_slice);
+) -> impl Iterator<Item = &Json> {
+    let items = value.items();
     let length = items.len() as i64;
     let step = step.unwrap_or(1);
     let placed = |bound: i64| {
@@ -242,15 +246,16 @@ fn slice(
     })
 }
 
-/// RFC 9535 section 2.3.5.2.2: nothing equals nothing; only numbers, and only texts, have an order.
-fn compare(comparison: &Comparison, left: Option<&Value>, right: Option<&Value>) -> bool {
+/// RFC 9535 section 2.3.5.2.2: nothing equals nothing; only numbers, and only texts, have an order. Lists and objects equal nothing here.
+fn compare(comparison: &Comparison, left: Option<&Json>, right: Option<&Json>) -> bool {
     let equal = match (left, right) {
-        (Some(left), Some(right)) => same(left, right),
-        (left, right) => left.is_none() && right.is_none(),
+        (Some(Json::Number(left)), Some(Json::Number(right))) => same(left, right),
+        (Some(Json::List(_)), _) | (_, Some(Json::List(_))) => false,
+        (left, right) => left == right,
     };
-    let less = |left: Option<&Value>, right: Option<&Value>| match (left, right) {
-        (Some(Value::Number(left)), Some(Value::Number(right))) => left.as_f64() < right.as_f64(),
-        (Some(Value::String(left)), Some(Value::String(right))) => left < right,
+    let less = |left: Option<&Json>, right: Option<&Json>| match (left, right) {
+        (Some(Json::Number(left)), Some(Json::Number(right))) => left.as_f64() < right.as_f64(),
+        (Some(Json::Text(left)), Some(Json::Text(right))) => left < right,
         _ => false,
     };
     match comparison {
@@ -263,37 +268,97 @@ fn compare(comparison: &Comparison, left: Option<&Value>, right: Option<&Value>)
     }
 }
 
-/// Equality of JSON values: `1` and `1.0` are one number, and members have no order.
-pub fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            let other = |key| b.get(key);
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, value)| other(key).is_some_and(|it| same(value, it)))
-        }
-        _ => left == right,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::time::Instant;
+
+    use serde_json::{Value, json};
 
     use super::*;
 
+    fn read(value: &Value) -> Json {
+        serde_json::from_str(&value.to_string()).unwrap()
+    }
+
+    fn found(path: &str, value: &Value) -> Value {
+        let path = JsonPath::new(path).unwrap();
+        let json = read(value);
+        serde_json::to_value(find(&path, &json).unwrap()).unwrap()
+    }
+
     #[test]
-    fn numbers_are_equal_by_value() {
-        assert!(same(&json!(1), &json!(1.0)));
-        assert!(same(
-            &json!({"a": [1], "b": 2}),
-            &json!({"b": 2.0, "a": [1]})
-        ));
-        assert!(!same(&json!(1), &json!("1")));
-        assert!(!same(&json!([1]), &json!([1, 1])));
+    fn paths_find_what_the_standard_says() {
+        let shop = json!({
+            "status": "ok",
+            "a b": {"c": 1},
+            "list": [0, 1, 2, 3],
+            "parts": [
+                {"name": "db", "state": "up", "ms": 3, "tags": ["x"]},
+                {"name": "mail", "state": "down", "ms": 30.5},
+                {"name": "web", "state": "up", "ms": null}
+            ]
+        });
+        for (path, expected) in [
+            ("$.status", json!(["ok"])),
+            ("$['status']", json!(["ok"])),
+            ("$[\"a b\"].c", json!([1])),
+            ("$.nothing", json!([])),
+            ("$.status.deeper", json!([])),
+            ("$.list[0]", json!([0])),
+            ("$.list[-1]", json!([3])),
+            ("$.list[9]", json!([])),
+            ("$.list[-9]", json!([])),
+            ("$.list[1:3]", json!([1, 2])),
+            ("$.list[::-2]", json!([3, 1])),
+            ("$.list[::0]", json!([])),
+            ("$.list[-2:]", json!([2, 3])),
+            ("$.list[0,2]", json!([0, 2])),
+            ("$.parts[*].name", json!(["db", "mail", "web"])),
+            ("$..c", json!([1])),
+            ("$..tags[0]", json!(["x"])),
+            ("$.parts[?(@.state=='up')].name", json!(["db", "web"])),
+            ("$.parts[?@.state == \"down\"].name", json!(["mail"])),
+            ("$.parts[?@.ms > 3].name", json!(["mail"])),
+            (
+                "$.parts[?@.ms >= 3 && @.name != 'mail'].name",
+                json!(["db"]),
+            ),
+            ("$.parts[?@.tags].name", json!(["db"])),
+            ("$.parts[?!@.tags].name", json!(["mail", "web"])),
+            ("$.parts[?@.tags == @.none].name", json!(["mail", "web"])),
+            ("$.parts[?@.ms == null].name", json!(["web"])),
+            (
+                "$.parts[?(@.name=='db' || @.name=='web')].state",
+                json!(["up", "up"]),
+            ),
+        ] {
+            assert_eq!(found(path, &shop), expected, "{path}");
+        }
+        assert_eq!(found("$", &shop), json!([shop]));
+    }
+
+    /// What a megabyte of JSON can be at worst: long keys, and as many values as fit.
+    #[test]
+    fn a_search_is_bounded_whatever_the_json() {
+        let long = "k".repeat(500_000);
+        let value = read(&json!({ long: vec![1; 250_000] }));
+        let search = |path: &str, json| {
+            let path = JsonPath::new(path).unwrap();
+            find(&path, json).map(|found| found.len())
+        };
+        let began = Instant::now();
+        for path in ["$.*[*]", "$..*", "$[*][?@ == 1]", "$..[?@ > 0]"] {
+            assert!(
+                matches!(search(path, &value), Ok(250_000 | 250_001)),
+                "{path}"
+            );
+        }
+        let deep = (0..100).fold(json!(vec![1; 2000]), |deep, _| json!([deep]));
+        let deep = read(&deep);
+        assert_eq!(search("$..*..*..*..*", &deep), Err(Unsearchable::TooMuch));
+        let nested = "$[*][?$[*][?$[*][?$.x]]]";
+        assert_eq!(search(nested, &value), Err(Unsearchable::TooMuch));
+        // it would take years without the bound
+        assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
     }
 }
