@@ -338,7 +338,7 @@ mod tests {
             assert_eq!(Excerpt::of(line, 0, 1, &[]).text, shown);
         }
         let line = "headers: {X-Own: hunter2, X: y}";
-        let excerpt = Excerpt::of(line, 26, 1, &[17..24]);
+        let excerpt = Excerpt::of(line, 26, 1, std::slice::from_ref(&(17..24)));
         assert_eq!(excerpt.text, "headers: {X-Own: ***, X: y}");
         assert_eq!((excerpt.indent, excerpt.length), (22, 1));
     }

@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 use crate::farm::Farm;
 use crate::pingu::Home;
 
-/// A path of the farm, what is expected of it, and the reason and the error that come of it; none for up.
-const TARGETS: &[(&str, &str, Option<(&str, &str)>)] = &[
+/// A reason, and what its error says.
+type Fault = (&'static str, &'static str);
+
+/// A path of the farm, what is expected of it, and what comes of it; no fault is up.
+const TARGETS: &[(&str, &str, Option<Fault>)] = &[
     ("/gzip-bomb", "", None),
     (
         "/gzip-bomb",

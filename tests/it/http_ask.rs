@@ -383,7 +383,7 @@ async fn a_server_that_repeats_secrets_does_not_get_them_into_a_result() {
     for path in ["loop", "bad", "header", "json"] {
         let mut asked = spec(&format!("{}{path}", parrot.server.http()), ask.clone());
         if path == "json" {
-            asked.expect = Box::new(expect.clone());
+            *asked.expect = expect.clone();
         }
         if path == "header" {
             asked.expect.headers = vec![pingu::model::HeaderMatch {

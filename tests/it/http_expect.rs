@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pingu::model::{
-    Expect, HeaderMatch, HttpSpec, JsonMatch, JsonPath, Observation, Pattern, Reason, Statuses,
+    Expect, HeaderMatch, HttpSpec, JsonMatch, JsonPath, Observation, Outcome, Pattern, Reason,
+    Statuses,
 };
 use pingu::probe::http::HttpProber;
 use pingu::probe::resolve::Resolver;
@@ -28,7 +29,7 @@ impl Bench {
     async fn within(&self, path: &str, expect: Expect, timeout: Duration) -> Observation {
         let url = self.farm.http(path);
         let mut spec = HttpSpec::new(url.parse().unwrap(), url);
-        spec.expect = Box::new(expect);
+        *spec.expect = expect;
         let observation = self.prober.probe(&spec, timeout).await;
         assert_plausible(&observation);
         observation
@@ -216,6 +217,11 @@ async fn values_in_json_are_those_expected() {
             assert_up(&observation, 200);
         }
     }
+}
+
+#[tokio::test]
+async fn json_that_is_not_as_expected_is_told() {
+    let bench = Bench::new().await;
     for (url, path, value, error) in [
         (
             "/health",
@@ -382,4 +388,19 @@ async fn a_costly_search_delays_no_other_probe() {
     // the runtime of this test has one thread: nothing else would run on it while it searched
     assert!(took < SLACK, "{took:?}");
     assert_down(&observation, Reason::TooLarge, "no match for ");
+}
+
+/// Own load is nobody's fault: the answer is here, and only this machine has no time for it.
+#[tokio::test]
+async fn a_body_that_cannot_be_examined_in_time_is_not_the_target_s_fault() {
+    let bench = Bench::new().await;
+    // takes most of a second, and many without optimisation
+    let costly = body("[ab]*a[ab]{1000}c");
+    let observation = bench.within("/as-and-bs", costly, BRIEF).await;
+    assert_eq!(observation.verdict.outcome(), Outcome::Unknown);
+    let failure = observation.verdict.failure().unwrap();
+    assert_eq!(failure.reason, Reason::Local);
+    let error = "there was no time left to examine the body";
+    assert!(failure.error.as_str().starts_with(error), "{observation:?}");
+    assert!(observation.measurement.latency.is_some());
 }

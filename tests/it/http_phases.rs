@@ -112,10 +112,10 @@ fn the_phases_make_up_the_latency_whatever_the_pace() {
         let url = format!("{}{redirects}-{first_byte}-{headers}-{body}", server.http());
         let mut spec = HttpSpec::new(url.parse().unwrap(), url);
         if examined {
-            spec.expect = Box::new(Expect {
+            *spec.expect = Expect {
                 body: Some(Pattern::new("hello").unwrap()),
                 ..Expect::default()
-            });
+            };
         }
         let hops = u32::from(redirects) + 1;
         let mut least_lost = Duration::MAX;
@@ -133,7 +133,7 @@ fn the_phases_make_up_the_latency_whatever_the_pace() {
             );
             let transfer = hops * waited(headers) + waited(body);
             prop_assert!(parts.transfer_us.unwrap() >= transfer, "{observation:?}");
-            least_lost = least_lost.min(latency - sum);
+            least_lost = least_lost.min(latency.saturating_sub(sum));
             if least_lost < LOST * hops {
                 return Ok(());
             }

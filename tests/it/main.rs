@@ -22,6 +22,7 @@ mod pingu;
 mod postgres;
 mod resolve;
 mod retention;
+mod secrets;
 mod service;
 mod siege;
 mod spool;

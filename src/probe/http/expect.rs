@@ -16,6 +16,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
 use super::exchange::{BODY, Body};
 use super::json::Json;
@@ -25,8 +26,9 @@ use crate::model::{Expect, HeaderMatch, JsonMatch, Pattern, Reason, Statuses};
 use crate::probe::wire::failure::Fault;
 use crate::probe::wire::timeline::Deadline;
 
-/// Bodies of more bytes, and compressed ones, are examined on a thread of their own: a millisecond's work for a plain pattern.
-const SMALL: usize = 16 * 1024;
+/// Bodies of more bytes, and compressed ones, are examined on a thread of their own. The worst pattern takes twenty milliseconds for so
+/// few.
+const SMALL: usize = 4 * 1024;
 /// How many of those are examined at once. As JSON a body may become twenty times as large.
 const DESKS: usize = 2;
 /// How much of a text is quoted, in characters.
@@ -71,10 +73,11 @@ impl Court {
         let miss = if coding == Coding::Identity && body.bytes.len() <= SMALL {
             examine(expect, coding, body)
         } else {
-            let stuck = || "examining the body".to_owned();
-            deadline
-                .bound(stuck, self.at_a_desk(expect.clone(), coding, body))
-                .await??
+            let work = self.at_a_desk(expect.clone(), coding, body);
+            let late = "there was no time left to examine the body: it is here, so the target is not to blame";
+            timeout_at(deadline.at(), work)
+                .await
+                .map_err(|_| Fault::local(late))??
         };
         miss.map_or(Ok(()), |miss| Err(miss.told(veil)))
     }
@@ -206,14 +209,17 @@ fn json(wanted: &[JsonMatch], body: &Body) -> Option<Miss> {
             return Some(Miss::plain(Reason::Body, error));
         }
     };
-    wanted.iter().find_map(|wanted| place(wanted, &root))
+    let length = body.bytes.len();
+    wanted
+        .iter()
+        .find_map(|wanted| place(wanted, &root, length))
 }
 
 /// Every value at the path has to be the expected one.
-fn place(JsonMatch { path, value }: &JsonMatch, root: &Json) -> Option<Miss> {
+fn place(JsonMatch { path, value }: &JsonMatch, root: &Json, length: usize) -> Option<Miss> {
     let shown = cut_plain(path.as_str());
     let expected = format!(", expected {}", cut_plain(&written(value)));
-    let found = match search::find(path, root) {
+    let found = match search::find(path, root, length) {
         Ok(found) => found,
         Err(error) => return Some(Miss::plain(Reason::Body, format!("{shown}: {error}"))),
     };

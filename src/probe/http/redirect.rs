@@ -168,7 +168,7 @@ mod tests {
     /// A question that nobody asks, for as long as the tests run.
     fn question(ask: Ask) -> &'static Question {
         let mut spec = HttpSpec::new("http://a.example/".parse().unwrap(), "");
-        spec.ask = Box::new(ask);
+        *spec.ask = ask;
         Box::leak(Box::new(Question::new(&spec).ok().unwrap()))
     }
 

@@ -12,8 +12,10 @@ use serde_json::Number;
 use super::json::{Json, same};
 use crate::model::JsonPath;
 
-/// How many values a search may pass: several times what a body of the largest size holds.
-const STEPS: usize = 4_000_000;
+/// A value takes two bytes at the least and a few steps: this is more than any path needs that looks at each of them once.
+const STEPS_A_BYTE: usize = 8;
+/// For what is small, more would not be noticed: a millisecond.
+const FEWEST_STEPS: usize = 50_000;
 
 /// Why nothing can be said of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,10 +27,17 @@ pub(super) enum Unsearchable {
     Unreadable,
 }
 
-/// The values at the path.
-pub(super) fn find<'v>(path: &JsonPath, root: &'v Json) -> Result<Vec<&'v Json>, Unsearchable> {
+/// The values at the path, in JSON that was `length` bytes long: how many of its values a search may pass grows with that.
+pub(super) fn find<'v>(
+    path: &JsonPath,
+    root: &'v Json,
+    length: usize,
+) -> Result<Vec<&'v Json>, Unsearchable> {
     let query = path.query().ok_or(Unsearchable::Unreadable)?;
-    let mut search = Search { root, left: STEPS };
+    let mut search = Search {
+        root,
+        left: FEWEST_STEPS + STEPS_A_BYTE * length,
+    };
     search.segments(&query.segments, root)
 }
 
@@ -283,7 +292,7 @@ mod tests {
     fn found(path: &str, value: &Value) -> Value {
         let path = JsonPath::new(path).unwrap();
         let json = read(value);
-        serde_json::to_value(find(&path, &json).unwrap()).unwrap()
+        serde_json::to_value(find(&path, &json, 10_000).unwrap()).unwrap()
     }
 
     #[test]
@@ -344,7 +353,7 @@ mod tests {
         let value = read(&json!({ long: vec![1; 250_000] }));
         let search = |path: &str, json| {
             let path = JsonPath::new(path).unwrap();
-            find(&path, json).map(|found| found.len())
+            find(&path, json, 1024 * 1024).map(|found| found.len())
         };
         let began = Instant::now();
         for path in ["$.*[*]", "$..*", "$[*][?@ == 1]", "$..[?@ > 0]"] {

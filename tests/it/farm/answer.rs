@@ -96,7 +96,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
                 "HTTP/1.1 302 Found\r\nLocation: /ok\r\nX-Slow: ",
                 "a",
             )
-            .await?
+            .await?;
         }
         "/drip-headers" => drip(stream, "HTTP/1.1 200 OK\r\nX-Slow: ", "a").await?,
         "/drip-body" => {

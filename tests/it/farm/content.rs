@@ -18,6 +18,17 @@ pub fn of(path: &str) -> Option<Vec<u8>> {
         "/empty" => plain(Vec::new()),
         "/no-text" => plain(b"begin \xff\xfe\x00 ready \xc3(".to_vec()),
         "/mib" => plain([vec![b'a'; MIB - 5], b"ready".to_vec()].concat()),
+        // no two pieces of it are alike
+        "/as-and-bs" => {
+            let mut state = 1_u64;
+            let bits = std::iter::repeat_with(|| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                b'a' + (state >> 63) as u8
+            });
+            plain(bits.take(MIB / 8).collect())
+        }
         "/mib-and-more" => plain([vec![b'a'; MIB], b"ready".to_vec()].concat()),
         "/json-mib" => json(format!("[\"ok\"{}]", " ".repeat(MIB - 6)).into()),
         "/json-mib-and-more" => json(format!("[\"ok\"{}]", " ".repeat(MIB)).into()),
