@@ -1,13 +1,13 @@
 //! What the answer of an HTTP server must be like for its target to be up.
 //!
-//! Patterns and paths are kept as written and made ready once, when they are first needed: processes that only read specs never do.
+//! Patterns and paths are kept as written and made ready when they are needed: processes that only read specs never do.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
+use super::memo::Memo;
 use super::path::JsonPath;
 
 /// What the answer must be like. What is not said is not looked at.
@@ -45,12 +45,12 @@ pub struct JsonMatch {
 pub struct Statuses(Vec<(u16, u16)>);
 
 /// A regular expression on bytes, in the syntax of the `regex` crate: it runs in time linear in the body.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct Pattern {
-    written: String,
-    ready: Arc<OnceLock<Option<Regex>>>,
-}
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+/// Each takes some tens of KiB as a rule and [`Pattern::BYTES`] at the most, and about as much again for each thread that searches.
+static READY: Memo<Regex> = Memo::new(100);
 
 impl Expect {
     pub fn is_nothing(&self) -> bool {
@@ -115,8 +115,8 @@ impl Pattern {
 
     /// The pattern, or what is wrong with it in a few words.
     pub fn new(written: &str) -> Result<Self, String> {
-        let pattern = Self::from(written.to_owned());
-        let compiled = compile(written).map_err(|error| match error {
+        let made = READY.of(written, compile);
+        made.map(|_| Self(written.to_owned())).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
                 "it is too large: repeat less, or begin with (?-u) where \\w, \\d and \\s need no more than ASCII".to_owned()
             },
@@ -126,20 +126,17 @@ impl Pattern {
                 let last = text.lines().last().unwrap_or_default();
                 last.trim().trim_start_matches("error: ").to_owned()
             }
-        })?;
-        // never set before: it was made above
-        let _ = pattern.ready.set(Some(compiled));
-        Ok(pattern)
+        })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.written
+        &self.0
     }
 
     /// Whether it is found. What is no pattern, as only a database that something else wrote to can have, is found nowhere.
     pub fn is_found_in(&self, text: &[u8]) -> bool {
-        let ready = self.ready.get_or_init(|| compile(&self.written).ok());
-        ready.as_ref().is_some_and(|regex| regex.is_match(text))
+        let regex = READY.of(&self.0, compile);
+        regex.is_ok_and(|regex| regex.is_match(text))
     }
 }
 
@@ -150,32 +147,9 @@ fn compile(written: &str) -> Result<Regex, regex::Error> {
         .build()
 }
 
-impl From<String> for Pattern {
-    fn from(written: String) -> Self {
-        Self {
-            written,
-            ready: Arc::default(),
-        }
-    }
-}
-
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
-        pattern.written
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.written == other.written
-    }
-}
-
-impl Eq for Pattern {}
-
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.written, f)
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
@@ -246,6 +220,6 @@ mod tests {
         let pattern = Pattern::new(r"(?-u)\xff\x00").unwrap();
         assert!(pattern.is_found_in(b"a\xff\0b"));
         assert!(!Pattern::new("é").unwrap().is_found_in(b"\xff"));
-        assert!(!Pattern::from("(".to_owned()).is_found_in(b"("));
+        assert!(!Pattern("(".to_owned()).is_found_in(b"("));
     }
 }

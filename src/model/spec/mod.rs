@@ -7,6 +7,7 @@ mod expect;
 mod host;
 mod http;
 mod icmp;
+mod memo;
 mod path;
 
 use std::fmt;

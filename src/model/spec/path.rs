@@ -3,7 +3,7 @@
 //! `jsonpath-rust` reads the path; what is there is looked for by the HTTP probe. Functions (RFC 9535 section 2.4) are left out.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use jsonpath_rust::parser::model::{
     Comparable, Filter, FilterAtom, JpQuery, Segment, Selector, Test,
@@ -11,13 +11,15 @@ use jsonpath_rust::parser::model::{
 use jsonpath_rust::parser::parse_json_path;
 use serde::{Deserialize, Serialize};
 
+use super::memo::Memo;
+
 /// A path into JSON.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct JsonPath {
-    written: String,
-    ready: Arc<OnceLock<Option<JpQuery>>>,
-}
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JsonPath(String);
+
+/// A few KiB each.
+static READY: Memo<Arc<JpQuery>> = Memo::new(1000);
 
 impl JsonPath {
     /// In bytes.
@@ -30,25 +32,21 @@ impl JsonPath {
         if written.len() > Self::MAX {
             return Err(format!("it is longer than {} bytes", Self::MAX));
         }
-        let path = Self::from(written.to_owned());
-        let read = parse(written)?;
-        // never set before: it was made above
-        let _ = path.ready.set(Some(read));
-        Ok(path)
+        READY.of(written, parse)?;
+        Ok(Self(written.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
-        &self.written
+        &self.0
     }
 
     /// The path as it was read. Nothing where it is none, which only a database that something else wrote to has.
-    pub fn query(&self) -> Option<&JpQuery> {
-        let ready = self.ready.get_or_init(|| parse(&self.written).ok());
-        ready.as_ref()
+    pub fn query(&self) -> Option<Arc<JpQuery>> {
+        READY.of(&self.0, parse).ok()
     }
 }
 
-fn parse(written: &str) -> Result<JpQuery, String> {
+fn parse(written: &str) -> Result<Arc<JpQuery>, String> {
     let mut depth = 0_usize;
     for byte in written.bytes() {
         match byte {
@@ -62,7 +60,7 @@ fn parse(written: &str) -> Result<JpQuery, String> {
     }
     let query = parse_json_path(written).map_err(|_| "it is no JSONPath".to_owned())?;
     if query.segments.iter().all(without_functions) {
-        Ok(query)
+        Ok(Arc::new(query))
     } else {
         Err("functions are not supported".to_owned())
     }
@@ -97,32 +95,9 @@ fn is_plain(filter: &Filter) -> bool {
     }
 }
 
-impl From<String> for JsonPath {
-    fn from(written: String) -> Self {
-        Self {
-            written,
-            ready: Arc::default(),
-        }
-    }
-}
-
-impl From<JsonPath> for String {
-    fn from(path: JsonPath) -> Self {
-        path.written
-    }
-}
-
-impl PartialEq for JsonPath {
-    fn eq(&self, other: &Self) -> bool {
-        self.written == other.written
-    }
-}
-
-impl Eq for JsonPath {}
-
 impl fmt::Debug for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.written, f)
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 

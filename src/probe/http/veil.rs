@@ -3,15 +3,32 @@
 //! A server may send back what it was sent: in a redirect, a header or a body. What a result quotes of an answer passes here first.
 //! Secrets of fewer than [`SHORTEST`] bytes are not looked for: they would hide every other word.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded::byte_serialize;
 
 use crate::model::{Failure, Verdict};
 
 const SHORTEST: usize = 4;
 /// Pieces of a header that are shorter are words.
 const SHORTEST_PIECE: usize = 6;
+
+/// What a path cannot hold as it is (<https://url.spec.whatwg.org/#path-percent-encode-set>).
+const IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// The secrets of one probe, in every form in which they are sent.
 #[derive(Debug, Default)]
@@ -21,10 +38,22 @@ pub(super) struct Veil {
 
 impl Veil {
     pub(super) fn hide(&mut self, secret: &str) {
-        let encoded = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
-        let forms = [secret, &encoded, &STANDARD.encode(secret)];
-        let forms = forms.into_iter().filter(|form| form.len() >= SHORTEST);
-        self.hidden.extend(forms.map(SecretString::from));
+        let quoted = serde_json::to_string(secret).unwrap_or_default();
+        let in_json = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        let forms = [
+            secret.to_owned(),
+            byte_serialize(secret.as_bytes()).collect(),
+            utf8_percent_encode(secret, IN_PATHS).to_string(),
+            utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+            in_json.unwrap_or_default().to_owned(),
+            STANDARD.encode(secret),
+        ];
+        let mut known = BTreeSet::new();
+        for form in forms {
+            if form.len() >= SHORTEST && known.insert(form.clone()) {
+                self.hidden.push(form.into());
+            }
+        }
         // a secret may hold another: the whole goes first
         self.hidden
             .sort_by_key(|it| std::cmp::Reverse(it.expose_secret().len()));
@@ -78,10 +107,13 @@ mod tests {
         veil.hide("hunter 2/x");
         veil.hide_header("session=abcdefgh; theme=dark");
         veil.hide("abc");
+        veil.hide("q\"uote\\d\"");
         for (text, shown) in [
             ("nothing", "nothing"),
             ("a hunter 2/x b", "a *** b"),
             ("a=hunter+2%2Fx", "a=***"),
+            ("/hunter%202/x/", "/***/"),
+            ("q\\\"uote\\\\d\\\"", "***"),
             ("aHVudGVyIDIveA==", "***"),
             ("abcdefgh", "***"),
             ("the dark theme and abc", "the dark theme and abc"),
