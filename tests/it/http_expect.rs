@@ -109,12 +109,12 @@ async fn headers_match_or_the_first_is_told() {
         (
             "Server",
             "nginx",
-            "the header Server is `farm/1`, expected to match `nginx`",
+            "the header Server is farm/1, expected to match `nginx`",
         ),
         (
             "Via",
             "three",
-            "the header Via is `one`, expected to match `three`",
+            "the header Via is one, expected to match `three`",
         ),
         (
             "X-None",
@@ -125,6 +125,21 @@ async fn headers_match_or_the_first_is_told() {
         let observation = bench.probe("/health", header(name, pattern)).await;
         assert_down(&observation, Reason::Body, error);
     }
+}
+
+#[tokio::test]
+async fn a_long_header_is_examined_like_a_body() {
+    let bench = Bench::new().await;
+    assert_up(
+        &bench.probe("/fat-header", header("X-Fat", "a{100}$")).await,
+        200,
+    );
+    let observation = bench.probe("/fat-header", header("X-Fat", "b")).await;
+    let error = format!(
+        "the header X-Fat is {}…, expected to match `b`",
+        "a".repeat(60)
+    );
+    assert_down(&observation, Reason::Body, &error);
 }
 
 #[tokio::test]
@@ -329,11 +344,11 @@ async fn compressed_bodies_are_understood_or_named() {
         ("/gzip-cut", "the body says that it is gzip, and is not"),
         (
             "/gzip-within",
-            "the body is compressed as `gzip, gzip`, expected none, gzip or deflate",
+            "the body is compressed as gzip, gzip, expected none, gzip or deflate",
         ),
         (
             "/brotli",
-            "the body is compressed as `br`, expected none, gzip or deflate",
+            "the body is compressed as br, expected none, gzip or deflate",
         ),
     ] {
         assert_down(&bench.probe(path, ok()).await, Reason::Body, error);

@@ -62,18 +62,10 @@ impl Court {
         deadline: Deadline,
     ) -> Result<(), Fault> {
         status(expect, evidence.status)?;
-        for wanted in &expect.headers {
-            header(wanted, &evidence.headers, veil)?;
-        }
-        if !expect.needs_body() {
-            return Ok(());
-        }
-        let coding = Coding::of(&evidence.headers)?;
-        let body = evidence.body;
-        let miss = if coding == Coding::Identity && body.bytes.len() <= SMALL {
-            examine(expect, coding, body)
+        let miss = if evidence.is_small(expect) {
+            examine(expect, evidence)
         } else {
-            let work = self.at_a_desk(expect.clone(), coding, body);
+            let work = self.at_a_desk(expect.clone(), evidence);
             let late = "there was no time left to examine the body: it is here, so the target is not to blame";
             timeout_at(deadline.at(), work)
                 .await
@@ -83,21 +75,29 @@ impl Court {
     }
 
     /// The work goes on to its end when nobody waits for it any more, and keeps its desk so long.
-    async fn at_a_desk(
-        &self,
-        expect: Expect,
-        coding: Coding,
-        body: Body,
-    ) -> Result<Option<Miss>, Fault> {
-        let ended = || Fault::local("the body could not be examined: Pingu is stopping");
+    async fn at_a_desk(&self, expect: Expect, evidence: Evidence) -> Result<Option<Miss>, Fault> {
+        let ended = || Fault::local("the answer could not be examined: Pingu is stopping");
         let desk = self.desks.clone().acquire_owned().await;
         let desk = desk.map_err(|_| ended())?;
         let work = tokio::task::spawn_blocking(move || {
-            let miss = examine(&expect, coding, body);
+            let miss = examine(&expect, evidence);
             drop(desk);
             miss
         });
         work.await.map_err(|_| ended())
+    }
+}
+
+impl Evidence {
+    /// Whether looking at it takes no time worth mentioning.
+    fn is_small(&self, expect: &Expect) -> bool {
+        let mut headers = expect.headers.iter();
+        let is_long = headers.any(|wanted| {
+            let mut values = self.headers.get_all(&wanted.name).iter();
+            values.any(|value| value.len() > SMALL)
+        });
+        let is_plain = !self.headers.contains_key(CONTENT_ENCODING);
+        !is_long && (!expect.needs_body() || (is_plain && self.body.bytes.len() <= SMALL))
     }
 }
 
@@ -113,27 +113,28 @@ fn status(expect: &Expect, status: StatusCode) -> Result<(), Fault> {
 }
 
 /// One of the headers of that name has to match.
-fn header(wanted: &HeaderMatch, headers: &HeaderMap, veil: &Veil) -> Result<(), Fault> {
+fn header(wanted: &HeaderMatch, headers: &HeaderMap) -> Option<Miss> {
     let HeaderMatch { name, pattern } = wanted;
     let mut first = None;
     for value in headers.get_all(name.as_str()) {
         first.get_or_insert(value);
         if pattern.is_found_in(value.as_bytes()) {
-            return Ok(());
+            return None;
         }
     }
-    let found = match first {
-        Some(value) => format!(
-            "the header {name} is {}",
-            cut(&veil.over(&String::from_utf8_lossy(value.as_bytes())))
-        ),
+    let place = match first {
+        Some(_) => format!("the header {name} is "),
         None => format!("there is no header {name}"),
     };
-    let error = format!("{found}, expected to match {}", cut(pattern.as_str()));
-    Err(Fault::down(Reason::Body, error))
+    Some(Miss {
+        reason: Reason::Body,
+        place,
+        found: first.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        expected: format!(", expected to match {}", cut(pattern.as_str())),
+    })
 }
 
-/// What was expected of a body and not found. Quotes the server, so it has to be veiled.
+/// What was expected and not found. Quotes the server, so it has to be veiled.
 struct Miss {
     reason: Reason,
     /// What was expected, which is from the file.
@@ -161,8 +162,16 @@ impl Miss {
 }
 
 /// What is amiss first.
-fn examine(expect: &Expect, coding: Coding, body: Body) -> Option<Miss> {
-    let body = match coding.decode(body) {
+fn examine(expect: &Expect, evidence: Evidence) -> Option<Miss> {
+    let Evidence { headers, body, .. } = evidence;
+    let miss = expect
+        .headers
+        .iter()
+        .find_map(|wanted| header(wanted, &headers));
+    if miss.is_some() || !expect.needs_body() {
+        return miss;
+    }
+    let body = match Coding::of(&headers).and_then(|coding| coding.decode(body)) {
         Ok(body) => body,
         Err(miss) => return Some(miss),
     };
@@ -272,7 +281,7 @@ enum Coding {
 }
 
 impl Coding {
-    fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+    fn of(headers: &HeaderMap) -> Result<Self, Miss> {
         let mut coding = Self::Identity;
         for value in headers.get_all(CONTENT_ENCODING) {
             let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
@@ -282,11 +291,12 @@ impl Coding {
                     ("gzip" | "x-gzip", Self::Identity) => Self::Gzip,
                     ("deflate", Self::Identity) => Self::Deflate,
                     _ => {
-                        let error = format!(
-                            "the body is compressed as {}, expected none, gzip or deflate",
-                            cut(&text)
-                        );
-                        return Err(Fault::down(Reason::Body, error));
+                        return Err(Miss {
+                            reason: Reason::Body,
+                            place: "the body is compressed as ".to_owned(),
+                            found: Some(text.clone()),
+                            expected: ", expected none, gzip or deflate".to_owned(),
+                        });
                     }
                 };
             }
