@@ -14,6 +14,7 @@ pub mod model;
 
 // settings and targets enter
 pub mod config;
+pub mod environment;
 pub mod sync;
 
 // when, and what is measured

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
-    ("config", &["model"]),
-    ("probe", &["model"]),
+    ("environment", &[]),
+    ("config", &["model", "environment"]),
+    ("probe", &["model", "environment"]),
     ("metrics", &["model"]),
     ("storage", &["model", "metrics"]),
     ("scheduler", &["model", "clock", "metrics", "probe"]),

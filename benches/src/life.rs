@@ -231,8 +231,8 @@ impl<'a> Life<'a> {
         measurement.status_code = Some(status);
         measurement.detail = Some(Box::new(Detail {
             phases: Some(phases),
-            packets: None,
             cert_expires_at: secure.then(|| self.certificate(at)),
+            ..Detail::default()
         }));
         let Phases {
             dns_us,

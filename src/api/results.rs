@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp};
+use crate::model::{Hop, Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp};
 use crate::storage::ResultQuery;
 
 /// The results of one target.
@@ -90,6 +90,9 @@ pub struct Measured {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     cert_expires_at: Option<Timestamp>,
+    /// The way of an exchange that was redirected, with its last hop; of others nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redirects: Vec<Hop>,
 }
 
 /// Results of a target
@@ -214,6 +217,7 @@ impl From<StoredResult> for Measured {
             phases: detail.phases,
             packets: detail.packets,
             cert_expires_at: detail.cert_expires_at,
+            redirects: detail.redirects,
         }
     }
 }

@@ -132,6 +132,6 @@ fn bad_byte(file: &str, bytes: &[u8], at: usize, message: &str, hint: &str) -> P
         }),
         message: message.to_owned(),
         hint: Some(hint.to_owned()),
-        excerpt: Some(Excerpt::of(&shown, head.len(), 1)),
+        excerpt: Some(Excerpt::of(&shown, head.len(), 1, &[])),
     }
 }

@@ -4,6 +4,7 @@
 //! the place that matters, and passwords in URLs are never printed. Leaves out how problems are found (`report`) and collected.
 
 use std::fmt;
+use std::ops::Range;
 
 /// Something wrong (or, as a warning, odd) in a targets file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +80,11 @@ impl Excerpt {
     /// A line longer than this is cut around the caret.
     const MAX_WIDTH: usize = 100;
     /// How far a line's beginning and end are searched from the place, so that a file of one endless line costs nothing.
-    const REACH: usize = 400;
+    pub(super) const REACH: usize = 400;
 
-    /// The line of `text` that holds the byte at `offset`, with carets under `length` bytes.
-    pub fn of(text: &str, offset: usize, length: usize) -> Self {
+    /// The line of `text` that holds the byte at `offset`, with carets under `length` bytes. Of `secrets`, ranges of `text`, nothing is
+    /// shown.
+    pub fn of(text: &str, offset: usize, length: usize, secrets: &[Range<usize>]) -> Self {
         let offset = floor(text, offset.min(text.len()));
         let from = floor(text, offset.saturating_sub(Self::REACH));
         let start = text[from..offset]
@@ -94,7 +96,16 @@ impl Excerpt {
             .map_or(until, |at| offset + at);
         let stop = floor(text, (offset + length).min(end)).max(offset);
 
-        let line = Masked::new(&text[start..end], end == until && until < text.len());
+        let within = |secret: &Range<usize>| {
+            let from = secret.start.max(start) - start;
+            from..secret.end.min(end).saturating_sub(start)
+        };
+        let secrets = secrets
+            .iter()
+            .map(within)
+            .filter(|secret| !secret.is_empty());
+        let is_cut = end == until && until < text.len();
+        let line = Masked::new(&text[start..end], is_cut, secrets.collect());
         let first = line.position(offset - start);
         let last = line.position(stop - start).max(first + 1);
         line.cut(first, last)
@@ -117,8 +128,10 @@ struct Masked {
 }
 
 impl Masked {
-    fn new(line: &str, is_cut: bool) -> Self {
-        let secret = userinfo(line, is_cut);
+    fn new(line: &str, is_cut: bool, mut secret: Vec<Range<usize>>) -> Self {
+        secret.extend(userinfo(line, is_cut));
+        secret.extend(telling(line));
+        let secret = merged(secret);
         let mut shown = Vec::with_capacity(line.len());
         let mut positions = Vec::with_capacity(line.len());
         for (at, character) in line.char_indices() {
@@ -170,8 +183,8 @@ impl Masked {
 
 /// Where a line holds the `user:password` part of a URL. Rather hides too much than too little: a password may hold anything that
 /// should have been escaped. `is_cut` tells that the line goes on, so that what is missing may be the `@`.
-fn userinfo(line: &str, is_cut: bool) -> Vec<std::ops::Range<usize>> {
-    let mut found: Vec<std::ops::Range<usize>> = Vec::new();
+fn userinfo(line: &str, is_cut: bool) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
     for (at, _) in line.match_indices("//") {
         let rest = &line[at + 2..];
         let word = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
@@ -189,6 +202,65 @@ fn userinfo(line: &str, is_cut: bool) -> Vec<std::ops::Range<usize>> {
         }
     }
     found
+}
+
+/// Where a line holds what stands after a key that tells of a secret: for lines that were never understood, and for keys that count
+/// no more.
+fn telling(line: &str) -> Vec<Range<usize>> {
+    const WORDS: &[&str] = &[
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "bearer",
+        "authori",
+        "cookie",
+        "api-key",
+        "api_key",
+        "apikey",
+        "credential",
+    ];
+    let lower = line.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for (colon, _) in lower.match_indices(':') {
+        let key = lower[..colon].trim_end_matches(['"', '\'', ' ']);
+        let begin = key
+            .rfind([' ', '{', ',', '"', '\'', '['])
+            .map_or(0, |at| at + 1);
+        if !WORDS.iter().any(|word| key[begin..].contains(word)) {
+            continue;
+        }
+        let value = &line[colon + 1..];
+        let start = colon + 1 + (value.len() - value.trim_start().len());
+        let value = value.trim_start();
+        let length = match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => value[1..].find(quote).map_or(value.len(), |at| at + 2),
+            // a mapping: its keys tell for themselves
+            Some('{' | '|' | '>' | '*' | '&') | None => continue,
+            Some(_) => [", ", "}"]
+                .iter()
+                .filter_map(|end| value.find(end))
+                .min()
+                .unwrap_or(value.len()),
+        };
+        if length > 0 {
+            found.push(start..start + length);
+        }
+    }
+    found
+}
+
+/// In order and apart.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut apart: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match apart.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
 }
 
 /// A character as it may reach a terminal: control characters and direction marks become a picture of themselves.
@@ -209,7 +281,7 @@ fn printable(character: char) -> char {
 pub fn quoted(text: &str) -> String {
     const MAX: usize = 60;
     let head = &text[..floor(text, text.len().min(Excerpt::REACH))];
-    let masked = Masked::new(head, head.len() < text.len()).shown;
+    let masked = Masked::new(head, head.len() < text.len(), Vec::new()).shown;
     let mut shown = String::from("`");
     shown.extend(masked.iter().take(MAX));
     if masked.len() > MAX || head.len() < text.len() {
@@ -229,7 +301,7 @@ mod tests {
     fn a_password_in_a_url_is_never_printed() {
         let line = "  url: https://admin:hunter2@example.com/a";
         assert_eq!(
-            Excerpt::of(line, 7, 35).text,
+            Excerpt::of(line, 7, 35, &[]).text,
             "  url: https://***@example.com/a"
         );
         for password in [
@@ -248,6 +320,30 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_after_a_telling_key_is_never_printed() {
+        for (line, shown) in [
+            ("  bearer: hunter2", "  bearer: ***"),
+            ("bearer: \"hun ter2", "bearer: ***"),
+            (
+                "- {name: a, X-Api-Key: 'a, b', foo: c}",
+                "- {name: a, X-Api-Key: ***, foo: c}",
+            ),
+            (
+                "basic_auth: {username: ada, password: hunter2}",
+                "basic_auth: {username: ada, password: ***}",
+            ),
+            ("Authorization : Basic x", "Authorization : ***"),
+            ("description: a colon: here", "description: a colon: here"),
+        ] {
+            assert_eq!(Excerpt::of(line, 0, 1, &[]).text, shown);
+        }
+        let line = "headers: {X-Own: hunter2, X: y}";
+        let excerpt = Excerpt::of(line, 26, 1, std::slice::from_ref(&(17..24)));
+        assert_eq!(excerpt.text, "headers: {X-Own: ***, X: y}");
+        assert_eq!((excerpt.indent, excerpt.length), (22, 1));
+    }
+
+    #[test]
     fn an_at_sign_in_a_path_hides_nothing() {
         assert_eq!(
             quoted("https://example.com/@me"),
@@ -258,7 +354,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_caret() {
         let line = format!("{}here{}", "a".repeat(5_000), "b".repeat(5_000));
-        let excerpt = Excerpt::of(&line, 5_000, 4);
+        let excerpt = Excerpt::of(&line, 5_000, 4, &[]);
         let caret: String = excerpt
             .text
             .chars()
@@ -277,7 +373,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_place_of_any_text_has_an_excerpt(text in any::<String>(), offset in 0_usize..200, length in 0_usize..200) {
-            let excerpt = Excerpt::of(&text, offset, length);
+            let excerpt = Excerpt::of(&text, offset, length, &[]);
             prop_assert!(excerpt.length >= 1);
             prop_assert!(!excerpt.text.chars().any(char::is_control));
         }

@@ -2,7 +2,8 @@
 //!
 //! Promises that each problem is told once, in the order of the file, and that memory stays bounded however bad the file is.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use super::problem::{Excerpt, Place, Problem};
 
@@ -21,7 +22,12 @@ pub struct Span {
 pub struct Report {
     errors: Findings,
     warnings: Findings,
+    secrets: Secrets,
 }
+
+/// Places of the text that are shown as `***`, by where they begin.
+#[derive(Debug, Default)]
+struct Secrets(BTreeMap<u32, u32>);
 
 #[derive(Debug, Default)]
 struct Findings {
@@ -78,6 +84,13 @@ impl Report {
         self.warnings.push(span, message.into(), hint.into());
     }
 
+    /// Never shows this piece of the text, whichever problem is told beside it.
+    pub fn conceal(&mut self, span: Span) {
+        let end = span.offset.saturating_add(span.length);
+        let known = self.secrets.0.entry(span.offset).or_default();
+        *known = end.max(*known);
+    }
+
     pub fn has_errors(&self) -> bool {
         !self.errors.kept.is_empty()
     }
@@ -85,8 +98,8 @@ impl Report {
     /// The errors and the warnings, in the order of the file.
     pub fn finish(self, file: &str, text: &str) -> (Problems, Problems) {
         (
-            self.errors.finish(file, text),
-            self.warnings.finish(file, text),
+            self.errors.finish(file, text, &self.secrets),
+            self.warnings.finish(file, text, &self.secrets),
         )
     }
 }
@@ -104,7 +117,7 @@ impl Findings {
         }
     }
 
-    fn finish(mut self, file: &str, text: &str) -> Problems {
+    fn finish(mut self, file: &str, text: &str, secrets: &Secrets) -> Problems {
         // stable: problems of one place stay in the order in which they were found
         self.kept.sort_by_key(|finding| finding.span.offset);
         let omitted = self.omitted + self.kept.len().saturating_sub(Report::SHOWN);
@@ -112,14 +125,31 @@ impl Findings {
         let shown = self
             .kept
             .into_iter()
-            .map(|finding| finding.into_problem(file, text))
+            .map(|finding| finding.into_problem(file, text, secrets))
             .collect();
         Problems { shown, omitted }
     }
 }
 
+impl Secrets {
+    /// Those that may be seen beside a place. Values of several lines, and those of one that is endless, begin far before it.
+    fn around(&self, offset: u32) -> Vec<Range<usize>> {
+        let reach = Excerpt::REACH as u32;
+        let before = self.0.range(..offset.saturating_sub(reach));
+        let last = before.map(|(start, end)| (*start, *end)).next_back();
+        let within = self
+            .0
+            .range(offset.saturating_sub(reach)..=offset.saturating_add(reach));
+        let within = within.map(|(start, end)| (*start, *end));
+        last.into_iter()
+            .chain(within)
+            .map(|(start, end)| start as usize..end as usize)
+            .collect()
+    }
+}
+
 impl Finding {
-    fn into_problem(self, file: &str, text: &str) -> Problem {
+    fn into_problem(self, file: &str, text: &str, secrets: &Secrets) -> Problem {
         let Span {
             offset,
             line,
@@ -132,7 +162,10 @@ impl Finding {
             place: located.then_some(Place { line, column }),
             message: self.message,
             hint: self.hint,
-            excerpt: located.then(|| Excerpt::of(text, offset as usize, length as usize)),
+            excerpt: located.then(|| {
+                let secrets = secrets.around(offset);
+                Excerpt::of(text, offset as usize, length as usize, &secrets)
+            }),
         }
     }
 }

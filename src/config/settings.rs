@@ -20,6 +20,7 @@ use super::dotenv::Dotenv;
 use super::problem::quoted;
 use super::setting::{self, Setting};
 use super::slug;
+use crate::environment;
 use secrecy::SecretString;
 
 /// What the operator decides. Valid by construction.
@@ -66,10 +67,13 @@ type Values = HashMap<String, (String, OsString)>;
 impl Settings {
     /// Settings of this process: its environment, and what that does not set from `.env` in `dotenv_dir`. Also gives warnings.
     ///
-    /// Sets no variables of the process: that would be unsound once threads run.
+    /// Sets no variables of the process: that would be unsound once threads run. What `.env` says is lent to [`environment`], where
+    /// targets find the variables that they refer to.
     pub fn load(dotenv_dir: &Path) -> Result<(Self, Vec<String>), SettingsError> {
         let dotenv = Dotenv::read(dotenv_dir);
         let file = dotenv_dir.join(".env");
+        let all = dotenv.entries.iter();
+        environment::lend(all.map(|entry| (entry.name.clone(), entry.value.clone())));
         let in_file = dotenv.entries.into_iter().map(|entry| {
             let origin = format!("{}:{}: ", file.display(), entry.line);
             (entry.name, (origin, OsString::from(entry.value)))

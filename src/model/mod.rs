@@ -10,6 +10,7 @@
 
 pub mod histogram;
 mod result;
+mod secret;
 mod spec;
 mod summary;
 mod target;
@@ -18,10 +19,14 @@ mod window;
 
 pub use histogram::Histogram;
 pub use result::{
-    Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
-    Reason, StoredResult, Verdict,
+    Detail, ErrorText, Failure, Hop, Measurement, Observation, Outcome, Packets, Phases,
+    ProbeResult, Reason, StoredResult, Verdict,
 };
-pub use spec::{Family, Host, HttpSpec, IcmpSpec, Kind, ProbeSpec, TrainSpec};
+pub use secret::{BadReference, Secret, Unset};
+pub use spec::{
+    Ask, Credentials, Expect, Family, Header, HeaderMatch, Host, HttpSpec, IcmpSpec, JsonMatch,
+    JsonPath, Kind, Method, Pattern, ProbeSpec, Statuses, TrainSpec,
+};
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};
 pub use time::{InvalidTimestamp, Timestamp, micros};

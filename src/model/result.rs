@@ -70,7 +70,7 @@ pub struct Failure {
 }
 
 /// One line for people: at most 256 bytes, no control characters, no invisible direction marks.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErrorText(Box<str>);
 
@@ -96,6 +96,19 @@ pub struct Detail {
     pub packets: Option<Packets>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<Hop>,
+}
+
+/// One step of an exchange that was redirected: what was asked there, and what it answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Hop {
+    /// Without credentials, its query as `?…`, at most 200 bytes.
+    #[schema(value_type = String)]
+    pub url: ErrorText,
+    pub status: u16,
+    /// From the hop's beginning to the headers of its answer, in microseconds.
+    pub took_us: u32,
 }
 
 /// Where the time of an HTTP exchange went, in microseconds. A phase that did not happen is absent.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
+    Declared, Detail, ErrorText, Hop, HttpSpec, IcmpSpec, Measurement, Observation, Outcome,
+    Packets, Phases, ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec,
+    Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -49,10 +50,7 @@ fn icmp(name: &str) -> Declared {
 
 fn http(name: &str, url: &str) -> Declared {
     let mut declared = icmp(name);
-    declared.spec.probe = ProbeSpec::Http(HttpSpec {
-        url: url.parse().unwrap(),
-        written: url.to_owned(),
-    });
+    declared.spec.probe = ProbeSpec::Http(HttpSpec::new(url.parse().unwrap(), url));
     declared.spec.interval = Duration::from_millis(2500);
     declared
 }
@@ -215,6 +213,11 @@ async fn a_result_comes_back_as_it_was_recorded(store: Backend) {
             ..Packets::default()
         }),
         cert_expires_at: Some(at(86_400.5)),
+        redirects: vec![Hop {
+            url: ErrorText::new("http://a.example/?…"),
+            status: 301,
+            took_us: 700,
+        }],
     };
     let measurement = Measurement {
         latency: Some(Duration::from_micros(1_234_567)),

@@ -13,11 +13,11 @@ use crate::farm::dns::{NameServer, Says};
 use crate::farm::{Certificate, Farm, Server};
 
 /// Never reached by anything that answers, even on a loaded machine.
-const PATIENT: Duration = Duration::from_secs(30);
+pub const PATIENT: Duration = Duration::from_secs(30);
 /// For what never answers.
-const BRIEF: Duration = Duration::from_millis(400);
+pub const BRIEF: Duration = Duration::from_millis(400);
 /// How late a deadline may be kept here: far above the 20 ms that are promised, because this machine may be busy.
-const SLACK: Duration = Duration::from_secs(10);
+pub const SLACK: Duration = Duration::from_secs(10);
 
 struct Bench {
     farm: Farm,
@@ -52,6 +52,7 @@ impl Bench {
         let began = Instant::now();
         let observation = self.probe(url, BRIEF).await;
         let took = began.elapsed();
+
         assert!(took >= BRIEF, "{url}: gave up after {took:?}");
         assert!(took < BRIEF + SLACK, "{url}: took {took:?}");
         assert_eq!(observation.measurement.latency, None, "{url}");
@@ -60,19 +61,16 @@ impl Bench {
 }
 
 fn spec(url: &str) -> HttpSpec {
-    HttpSpec {
-        url: url.parse().expect("a URL of the test's own"),
-        written: url.to_owned(),
-    }
+    HttpSpec::new(url.parse().expect("a URL of the test's own"), url)
 }
 
-fn phases(observation: &Observation) -> Phases {
+pub fn phases(observation: &Observation) -> Phases {
     let detail = observation.measurement.detail.as_ref();
     detail.and_then(|detail| detail.phases).unwrap_or_default()
 }
 
 /// Phases are parts of the latency, so they never exceed it.
-fn assert_plausible(observation: &Observation) {
+pub fn assert_plausible(observation: &Observation) {
     let all = phases(observation);
     let parts = [
         all.dns_us,
@@ -93,7 +91,7 @@ fn assert_plausible(observation: &Observation) {
 }
 
 #[track_caller]
-fn assert_up(observation: &Observation, status: u16) {
+pub fn assert_up(observation: &Observation, status: u16) {
     assert_eq!(
         observation.verdict.outcome(),
         Outcome::Up,
@@ -104,7 +102,7 @@ fn assert_up(observation: &Observation, status: u16) {
 }
 
 #[track_caller]
-fn assert_down(observation: &Observation, reason: Reason, error: &str) {
+pub fn assert_down(observation: &Observation, reason: Reason, error: &str) {
     assert_eq!(
         observation.verdict.outcome(),
         Outcome::Down,
@@ -116,7 +114,7 @@ fn assert_down(observation: &Observation, reason: Reason, error: &str) {
     assert!(text.contains(error), "{text:?} does not say {error:?}");
 }
 
-fn error_of(observation: &Observation) -> &str {
+pub fn error_of(observation: &Observation) -> &str {
     let failure = observation.verdict.failure();
     failure.expect("it is not up").error.as_str()
 }

@@ -35,10 +35,7 @@ async fn fill(store: &dyn Store) {
             group: Some("web".to_owned()),
             tags: Vec::new(),
             description: None,
-            probe: ProbeSpec::Http(HttpSpec {
-                url: url.parse().unwrap(),
-                written: url.to_owned(),
-            }),
+            probe: ProbeSpec::Http(HttpSpec::new(url.parse().unwrap(), url)),
         },
     };
     store.sync_targets(&[declared], at(0)).await.unwrap();

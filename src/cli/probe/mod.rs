@@ -137,7 +137,7 @@ impl Arguments {
                 .map_err(|error| Failure::Settings(format!("{target} is not a URL: {error}")))?;
             if !self.icmp {
                 let written = target.to_owned();
-                return Ok(ProbeSpec::Http(HttpSpec { url, written }));
+                return Ok(ProbeSpec::Http(HttpSpec::new(url, written)));
             }
             let own = url.host_str().unwrap_or_default();
             own.trim_matches(['[', ']']).clone_into(&mut host);

@@ -71,6 +71,10 @@ fn describe(target: &str, result: &ProbeResult, at: Timestamp) -> String {
     if let Some(packets) = detail.and_then(|detail| detail.packets.as_ref()) {
         describe_packets(packets, &mut row);
     }
+    for hop in detail.map_or(&[][..], |detail| &detail.redirects) {
+        let took = millis_of(hop.took_us.into());
+        row("hop", format!("{}  {took:>12}  {}", hop.status, hop.url));
+    }
     if let Some(phases) = detail.and_then(|detail| detail.phases) {
         describe_phases(phases, &mut row);
     }

@@ -76,6 +76,11 @@ impl Draft {
             self.icmp
                 .cross_check(&defaults.icmp, timeout, interval, report);
         }
+        if matches!(self.kind.said(), Some(Kind::Http)) {
+            let is_enabled = self.enabled.said().or(defaults.enabled.said());
+            let is_enabled = *is_enabled.unwrap_or(&true);
+            self.http.cross_check(&defaults.http, is_enabled, report);
+        }
         if let Answer::Said(slow_after, at) = self.slow_after
             && let Some(timeout) = self.timeout(defaults)
             && slow_after > timeout
@@ -132,7 +137,7 @@ impl Draft {
         );
         let probe = match kind {
             Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(&defaults.icmp, timeout, interval)?),
-            Kind::Http => ProbeSpec::Http(self.http.finish()?),
+            Kind::Http => ProbeSpec::Http(self.http.finish(&defaults.http)?),
         };
         Some(Declared {
             id: self.id.into_said(),

@@ -6,6 +6,7 @@ use super::super::problem::quoted;
 use super::super::report::{Report, Span};
 use super::super::yaml::{Entry, Map, Shape, Value};
 use super::draft::Draft;
+use super::http;
 use super::key::{self, Key};
 use super::value::Field;
 use crate::model::Kind;
@@ -49,7 +50,10 @@ pub fn read(
     let mut meant = Vec::new();
     for entry in map.iter().filter(|entry| entry.key != "type") {
         match key::find(entry.key) {
-            Some((_, Some(owner))) if kind.is_some_and(|kind| kind != owner) => {
+            Some((key, Some(owner))) if kind.is_some_and(|kind| kind != owner) => {
+                if http::SECRET_KEYS.contains(&key.name) {
+                    http::conceal(entry.value, report);
+                }
                 foreign(entry, owner, kind, report);
             }
             Some((key, _)) => (key.read)(
@@ -62,6 +66,7 @@ pub fn read(
             ),
             None => {
                 let owner = "a target";
+                conceal_unknown(entry, report);
                 meant.extend(
                     *known
                         .entry(entry.key_span.offset)
@@ -119,6 +124,9 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
                 );
             }
             Some((key, _)) => {
+                if http::SECRET_KEYS.contains(&key.name) {
+                    http::conceal(entry.value, report);
+                }
                 let message = format!("`{}` can have no default", key.name);
                 let hint = format!(
                     "write it in each target; defaults may have {}",
@@ -127,11 +135,13 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
                 report.error(entry.key_span, message, hint);
             }
             None => {
+                conceal_unknown(entry, report);
                 unknown(entry, "`defaults`", usable(), report);
             }
         }
     }
     draft.cross_check(&Draft::default(), report);
+    draft.http.check_credentials(report);
     draft
 }
 
@@ -195,6 +205,14 @@ fn foreign(entry: Entry<'_>, owner: Kind, kind: Option<Kind>, report: &mut Repor
         message,
         format!("remove it, or change the type; `type: {own}` has {special}"),
     );
+}
+
+/// What was meant for a key that holds secrets is one, whatever it is called here.
+fn conceal_unknown(entry: Entry<'_>, report: &mut Report) {
+    let meant = key::meant(entry.key, &key::names(None));
+    if meant.is_some_and(|name| http::SECRET_KEYS.contains(&name)) {
+        http::conceal(entry.value, report);
+    }
 }
 
 /// Tells about an unknown key, and which key it was meant to be.

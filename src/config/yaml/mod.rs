@@ -149,6 +149,23 @@ impl Scalar<'_> {
         }
     }
 
+    /// As JSON has it: what is quoted is a text, what is plain may be a number or a boolean. Nothing for numbers that JSON has not.
+    pub fn json(self) -> Option<serde_json::Value> {
+        if !self.is_plain {
+            return Some(self.text.into());
+        }
+        if let Some(value) = scalar::boolean(self.text) {
+            return Some(value.into());
+        }
+        if let Some(whole) = self.plain_integer() {
+            return serde_json::Number::from_i128(whole).map(Into::into);
+        }
+        match scalar::float(self.text) {
+            Some(number) => serde_json::Number::from_f64(number).map(Into::into),
+            None => Some(self.text.into()),
+        }
+    }
+
     /// A number as `PyYAML` and then pydantic took it, who also read numbers in quotes: `"30"` is 30.
     pub fn number(self) -> Option<f64> {
         let plain = self.plain_integer().map(|whole| whole as f64);

@@ -2,18 +2,25 @@
 //!
 //! Specs are stored as JSON, so field names are a storage format: a field that is added needs a default.
 
+mod ask;
+mod expect;
 mod host;
 mod http;
 mod icmp;
+mod memo;
+mod path;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use ask::{Ask, Credentials, Header, Method};
+pub use expect::{Expect, HeaderMatch, JsonMatch, Pattern, Statuses};
 pub use host::{Family, Host};
 pub use http::HttpSpec;
 pub use icmp::{IcmpSpec, TrainSpec};
+pub use path::JsonPath;
 
 /// What to do to measure a target once. Stored as JSON, so the field names are a storage format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! One request and one answer on a connection that stands.
 //!
-//! Promises bounded memory whatever the server sends: headers up to [`HEADERS`], a body of which only the length is kept, up to
-//! [`BODY`], a few interim answers. Nothing is decompressed. Lenient where servers are sloppy and the meaning is clear.
+//! Promises bounded memory whatever the server sends: headers up to [`HEADERS`], a body of which at most [`BODY`] bytes are read, and
+//! only the length is kept unless someone asks for more; a few interim answers. Lenient where servers are sloppy and the meaning is
+//! clear.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection};
 use hyper_util::rt::TokioIo;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::redirect::shown;
-use super::request;
+use super::request::Asked;
 use super::stream::{Noted, Notes, Stream, TooManyInterim};
 use crate::model::Reason;
 use crate::probe::wire::failure::{self, Fault};
@@ -29,8 +30,8 @@ use crate::probe::wire::tls;
 const HEADERS: usize = 64 * 1024;
 /// And this many lines.
 const LINES: usize = 256;
-/// Reading stops here; the target is up all the same.
-const BODY: usize = 1024 * 1024;
+/// Reading stops here.
+pub(super) const BODY: usize = 1024 * 1024;
 
 /// An answer whose headers have come.
 pub(super) struct Answer {
@@ -40,27 +41,38 @@ pub(super) struct Answer {
     link: Link,
     notes: Arc<Notes>,
     asked: Instant,
+    /// When its headers were complete.
+    pub(super) heard: Instant,
 }
 
 /// The connection, which moves only while someone waits for what it brings.
 struct Link {
-    connection: Pin<Box<Connection<TokioIo<Noted>, Empty<Bytes>>>>,
+    connection: Pin<Box<Connection<TokioIo<Noted>, Full<Bytes>>>>,
     ended: bool,
 }
 
-/// Sends a GET and waits for the headers of the answer.
+/// What was kept of a body.
+#[derive(Debug)]
+pub(super) struct Body {
+    /// At most [`BODY`] of them.
+    pub(super) bytes: Vec<u8>,
+    /// Whether these are all.
+    pub(super) is_whole: bool,
+}
+
+/// Sends the request and waits for the headers of the answer.
 pub(super) async fn ask(
     stream: Stream,
     url: &Url,
-    authorization: Option<&HeaderValue>,
+    asked: Asked<'_>,
     deadline: Deadline,
 ) -> Result<Answer, Fault> {
     let notes = Arc::new(Notes::default());
-    let request = request::get(url, authorization, notes.clone()).ok_or_else(|| {
+    let request = asked.request(url, notes.clone()).ok_or_else(|| {
         let error = format!("{} cannot be put into a request", shown(url));
         Fault::down(Reason::Protocol, error)
     })?;
-    let asked = Instant::now();
+    let began = Instant::now();
     let io = TokioIo::new(Noted::new(stream, notes.clone()));
     let answering = async {
         let (mut sender, connection) = lenient().handshake(io).await?;
@@ -86,7 +98,8 @@ pub(super) async fn ask(
         body,
         link,
         notes,
-        asked,
+        asked: began,
+        heard: Instant::now(),
     })
 }
 
@@ -109,40 +122,59 @@ impl Answer {
         if let Some(first) = self.notes.first_byte() {
             timeline.add(Phase::FirstByte, first.duration_since(self.asked));
         }
-        timeline.answered(Instant::now());
+        timeline.answered(self.heard);
     }
 
-    /// Reads the body to its end or to [`BODY`], and notes when that was.
+    /// Counts what its headers took where nothing more of it is read.
+    pub(super) fn pass(&self, timeline: &mut Timeline) {
+        if let Some(first) = self.notes.first_byte() {
+            timeline.add(Phase::Transfer, self.heard.duration_since(first));
+        }
+    }
+
+    /// Reads the body to its end or to [`BODY`], and notes when that was. Keeps it where it `is_wanted`.
     pub(super) async fn read(
         mut self,
+        is_wanted: bool,
         deadline: Deadline,
         timeline: &mut Timeline,
-    ) -> Result<(), Fault> {
+    ) -> Result<Body, Fault> {
         let first = self.notes.first_byte();
         timeline.unanswered();
-        let reading = self.read_on();
+        let reading = self.read_on(is_wanted);
         let read = deadline
             .bound(|| "reading the body".to_owned(), reading)
             .await?;
-        read.map_err(|error| cut_short(&error))?;
+        let body = read.map_err(|error| cut_short(&error))?;
         let now = Instant::now();
         if let Some(first) = first {
             timeline.add(Phase::Transfer, now.duration_since(first));
         }
         timeline.answered(now);
-        Ok(())
+        Ok(body)
     }
 
-    async fn read_on(&mut self) -> hyper::Result<()> {
+    /// A body that is wanted is read one byte beyond the bound, to know whether it ends there.
+    async fn read_on(&mut self, is_wanted: bool) -> hyper::Result<Body> {
+        let most = if is_wanted { BODY + 1 } else { BODY };
+        let mut bytes = Vec::new();
         let mut length = 0;
-        while length < BODY {
+        while length < most {
             match self.link.drive(self.body.frame()).await {
-                Some(Ok(frame)) => length += frame.data_ref().map_or(0, Bytes::len),
+                Some(Ok(frame)) => {
+                    let data = frame.data_ref().map_or(&[][..], |data| data);
+                    length += data.len();
+                    if is_wanted {
+                        let room = BODY - bytes.len();
+                        bytes.extend_from_slice(&data[..data.len().min(room)]);
+                    }
+                }
                 Some(Err(error)) => return Err(error),
                 None => break,
             }
         }
-        Ok(())
+        let is_whole = length < most;
+        Ok(Body { bytes, is_whole })
     }
 }
 

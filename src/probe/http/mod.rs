@@ -1,40 +1,46 @@
 //! One HTTP exchange on a fresh connection, its phases timed apart.
 //!
-//! Promises: never an `Err`; ends at the deadline whatever the server does; may be dropped at any moment; keeps nothing of a body. The
-//! way of a probe is the way of this file: for each hop a name, a connection, a handshake, a question, and at the last hop the body.
-//! Leaves out schedules and limits on how many probes run at once.
+//! Promises: never an `Err`; ends at the deadline whatever the server does; may be dropped at any moment; keeps a body only where it is
+//! examined, and never longer than the probe. The way of a probe is the way of this file: for each hop a name, a connection, a handshake,
+//! a question, at the last hop the body, and then the verdict. Leaves out schedules and limits on how many probes run at once.
 //!
 //! Latency runs from the start to the last byte read. A connection that ends before the answer does is `reset`, one that brings
 //! something else than HTTP is `protocol`; whatever ends a TLS handshake is `tls`.
 
 mod exchange;
+mod expect;
+mod json;
 mod redirect;
 mod request;
+mod search;
 mod stream;
+mod veil;
 
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 use url::{Host, Url};
 
 use self::exchange::Answer;
+use self::expect::{Court, Evidence};
 use self::redirect::Route;
+use self::request::{Asked, Question};
 use self::stream::Stream;
 use super::resolve::{Addresses, Resolver};
 use super::wire::connect;
 use super::wire::failure::Fault;
-use super::wire::timeline::{Deadline, Phase, Timeline};
+use super::wire::timeline::{Deadline, Phase, Timeline, micros};
 use super::wire::tls::Tls;
 pub use super::wire::tls::{NoRoots, Roots};
 use crate::model::Family;
-use crate::model::{HttpSpec, Observation, Reason, Verdict};
+use crate::model::{Hop, HttpSpec, Observation, Reason, Verdict};
 
 /// Probes HTTP targets. A clone shares everything.
 #[derive(Clone)]
 pub struct HttpProber {
     resolver: Resolver,
     tls: Tls,
+    court: Court,
 }
 
 impl HttpProber {
@@ -42,6 +48,7 @@ impl HttpProber {
         Self {
             resolver,
             tls: Tls::new(roots),
+            court: Court::new(),
         }
     }
 
@@ -50,8 +57,15 @@ impl HttpProber {
         let start = Instant::now();
         let mut timeline = Timeline::new(start);
         let deadline = Deadline::new(start, timeout);
-        let verdict = match self.follow(&spec.url, deadline, &mut timeline).await {
-            Ok(status) => judge(status),
+        let verdict = match Question::new(spec) {
+            Ok(question) => {
+                let followed = self.follow(spec, &question, deadline, &mut timeline);
+                let verdict = match followed.await {
+                    Ok(()) => Verdict::Up,
+                    Err(Fault(verdict)) => verdict,
+                };
+                question.veil.over_verdict(verdict)
+            }
             Err(Fault(verdict)) => verdict,
         };
         Observation {
@@ -60,35 +74,69 @@ impl HttpProber {
         }
     }
 
-    /// Goes from hop to hop to the final answer and reads it whole.
+    /// Goes from hop to hop to the final answer, reads it and judges it.
     async fn follow(
         &self,
-        url: &Url,
+        spec: &HttpSpec,
+        question: &Question,
         deadline: Deadline,
         timeline: &mut Timeline,
-    ) -> Result<StatusCode, Fault> {
-        let authorization = request::authorization(url);
-        let mut route = Route::new(url);
+    ) -> Result<(), Fault> {
+        let mut route = Route::new(&spec.url, question, spec.max_redirects);
         loop {
-            let credentials = authorization.as_ref().filter(|_| route.is_at_home());
+            let began = Instant::now();
             let answer = self
-                .ask(route.here(), credentials, deadline, timeline)
+                .ask(route.here(), route.asked(), deadline, timeline)
                 .await?;
             answer.note(timeline);
-            if !route.follow(answer.status, &answer.headers)? {
-                let status = answer.status;
-                answer.read(deadline, timeline).await?;
-                return Ok(status);
+            let hop = Hop {
+                url: redirect::kept(route.here(), &question.veil),
+                status: answer.status.as_u16(),
+                took_us: micros(answer.heard.duration_since(began)),
+            };
+            let moved = route.follow(answer.status, &answer.headers);
+            let is_final = matches!(moved, Ok(false));
+            // an answer at once is no redirect; after one, the last hop belongs to the way
+            if !is_final || !timeline.redirects.is_empty() {
+                timeline.redirects.push(hop);
             }
+            if is_final {
+                return self
+                    .conclude(answer, spec, question, deadline, timeline)
+                    .await;
+            }
+            answer.pass(timeline);
+            moved?;
             timeline.moved_on();
         }
+    }
+
+    async fn conclude(
+        &self,
+        mut answer: Answer,
+        spec: &HttpSpec,
+        question: &Question,
+        deadline: Deadline,
+        timeline: &mut Timeline,
+    ) -> Result<(), Fault> {
+        let (expect, status) = (&spec.expect, answer.status);
+        let headers = std::mem::take(&mut answer.headers);
+        let body = answer.read(expect.needs_body(), deadline, timeline).await?;
+        let evidence = Evidence {
+            status,
+            headers,
+            body,
+        };
+        self.court
+            .judge(expect, evidence, &question.veil, deadline)
+            .await
     }
 
     /// One hop: everything up to the headers of the answer.
     async fn ask(
         &self,
         url: &Url,
-        authorization: Option<&HeaderValue>,
+        asked: Asked<'_>,
         deadline: Deadline,
         timeline: &mut Timeline,
     ) -> Result<Answer, Fault> {
@@ -114,7 +162,7 @@ impl HttpProber {
         } else {
             Stream::Plain(tcp)
         };
-        exchange::ask(stream, url, authorization, deadline).await
+        exchange::ask(stream, url, asked, deadline).await
     }
 
     /// An address in the URL is taken as it is, and no time is counted for it.
@@ -139,15 +187,6 @@ impl HttpProber {
         timeline.add(Phase::Dns, began.elapsed());
         Ok(addresses)
     }
-}
-
-/// Up is a final status of 200 to 399: redirects were followed, so a 3xx here had nowhere to go or is no redirect.
-fn judge(status: StatusCode) -> Verdict {
-    if (200..400).contains(&status.as_u16()) {
-        return Verdict::Up;
-    }
-    let error = format!("status {}, expected 200 to 399", status.as_u16());
-    Fault::down(Reason::Status, error).0
 }
 
 impl std::fmt::Debug for HttpProber {

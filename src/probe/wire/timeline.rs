@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::Fault;
-use crate::model::{Detail, Measurement, Phases, Reason, Timestamp};
+use crate::model::{Detail, Hop, Measurement, Phases, Reason, Timestamp};
 
 /// The end of a probe: absolute, so no step can stretch it.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +65,7 @@ pub struct Timeline {
     pub status_code: Option<u16>,
     pub resolved_ip: Option<IpAddr>,
     pub cert_expires_at: Option<Timestamp>,
+    pub redirects: Vec<Hop>,
 }
 
 impl Timeline {
@@ -76,6 +77,7 @@ impl Timeline {
             status_code: None,
             resolved_ip: None,
             cert_expires_at: None,
+            redirects: Vec::new(),
         }
     }
 
@@ -88,7 +90,7 @@ impl Timeline {
             Phase::FirstByte => &mut self.phases.ttfb_us,
             Phase::Transfer => &mut self.phases.transfer_us,
         };
-        let span = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
+        let span = micros(span);
         *sum = Some(sum.unwrap_or(0).saturating_add(span));
     }
 
@@ -115,6 +117,7 @@ impl Timeline {
             phases: (self.phases != Phases::default()).then_some(self.phases),
             packets: None,
             cert_expires_at: self.cert_expires_at,
+            redirects: self.redirects,
         };
         Measurement {
             latency: self.end.map(|end| end.duration_since(self.start)),
@@ -123,6 +126,11 @@ impl Timeline {
             detail: (detail != Detail::default()).then(|| Box::new(detail)),
         }
     }
+}
+
+/// As results keep it: bounded at 71 minutes.
+pub fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// `3 s`, `1.5 s`, `250 ms`.

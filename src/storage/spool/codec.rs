@@ -246,6 +246,7 @@ mod tests {
                     phases,
                     packets,
                     cert_expires_at: expires.map(Timestamp::from_micros),
+                    ..Detail::default()
                 })
             });
         let measurement = (

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
 
+use super::content;
+
 /// How a connection is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -29,7 +31,8 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> End {
     answer(stream, &path, &head).await.unwrap_or(End::Close)
 }
 
-async fn request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
+/// A request with its body, as it came.
+pub async fn request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -37,7 +40,16 @@ async fn request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
             return None;
         }
     }
-    String::from_utf8(head).ok()
+    let mut said = String::from_utf8(head).ok()?;
+    let length = said.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse().ok()).flatten()
+    });
+    let mut body = vec![0; length.unwrap_or(0).min(1024 * 1024)];
+    stream.read_exact(&mut body).await.ok()?;
+    said.push_str(&String::from_utf8_lossy(&body));
+    Some(said)
 }
 
 async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
@@ -70,6 +82,22 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
             sleep(Duration::from_millis(50)).await;
             return Ok(End::Reset);
         }
+        "/gigabyte" => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+            flood(stream, head, &"0123456789".repeat(6400)).await?;
+        }
+        "/drip-json" => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[1";
+            drip(stream, head, ",1").await?;
+        }
+        "/drip-moved" => {
+            drip(
+                stream,
+                "HTTP/1.1 302 Found\r\nLocation: /ok\r\nX-Slow: ",
+                "a",
+            )
+            .await?;
+        }
         "/drip-headers" => drip(stream, "HTTP/1.1 200 OK\r\nX-Slow: ", "a").await?,
         "/drip-body" => {
             let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
@@ -98,7 +126,13 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
             stream.write_all(&bomb).await?;
             stream.shutdown().await?;
         }
-        _ => return other(stream, path).await,
+        _ => match content::of(path) {
+            Some(whole) => {
+                stream.write_all(&whole).await?;
+                stream.shutdown().await?;
+            }
+            None => return other(stream, path).await,
+        },
     }
     Ok(End::Close)
 }
@@ -114,6 +148,11 @@ async fn other<S: AsyncRead + AsyncWrite + Unpin>(
         "status" => format!("HTTP/1.1 {number} Whatever\r\nContent-Length: 0\r\n\r\n"),
         "hops" if number == 0 => OK.to_owned(),
         "hops" => moved(&format!("/hops/{}", number - 1)),
+        // always one more
+        "weary" => {
+            sleep(Duration::from_millis(30)).await;
+            moved(&format!("/weary/{}", number + 1))
+        }
         "slow" => {
             sleep(Duration::from_millis(number)).await;
             OK.to_owned()

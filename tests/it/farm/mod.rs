@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod certificate;
+mod content;
 pub mod dns;
 
 use std::future::Future;
@@ -18,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-pub use answer::End;
+pub use answer::{End, request};
 use certificate::Authority;
 pub use certificate::Certificate;
 

@@ -1,65 +1,20 @@
-//! The keys of `type: http`.
+//! The value of `url`.
 
 use url::Url;
 
-use super::super::problem::quoted;
-use super::key::Key;
-use super::value::{Answer, is_deceptive};
-use crate::model::HttpSpec;
-
-pub const KEYS: &[Key] = &[Key {
-    name: "url",
-    has_default: false,
-    read: |draft, field, report| {
-        let text = field.text("a URL, like https://example.com/", report);
-        draft.http.url = text.checked(report, checked);
-        if let Answer::Said((url, _), span) = &draft.http.url
-            && has_credentials(url)
-        {
-            let hint =
-                "the API and the logs show *** in its place; the file and the database keep it"
-                    .to_owned();
-            report.warning(
-                *span,
-                "this URL holds a password that everyone who may read the API will see",
-                hint,
-            );
-        }
-    },
-}];
+use super::super::super::problem::quoted;
+use super::super::value::is_deceptive;
 
 /// Longer URLs are refused by servers (RFC 9110 §4.1 asks for 8000 bytes at least).
 const MAX_URL: usize = 8000;
 
-/// What a target of this type said.
-#[derive(Debug, Default)]
-pub struct HttpDraft {
-    /// Parsed, and as written.
-    url: Answer<(Url, String)>,
-}
-
-impl HttpDraft {
-    /// The keys that must be there and are not.
-    pub fn missing(&self) -> Option<(&'static str, &'static str)> {
-        self.url.is_absent().then_some((
-            "url",
-            "add the address to fetch, like `url: https://example.com/`",
-        ))
-    }
-
-    pub fn finish(self) -> Option<HttpSpec> {
-        let (url, written) = self.url.into_said()?;
-        Some(HttpSpec { url, written })
-    }
-}
-
-fn has_credentials(url: &Url) -> bool {
+pub fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
 /// The parser follows browsers and forgives a lot (missing slashes, tabs, spaces); what it would silently change is refused here,
 /// because it is a slip in a file.
-fn checked(text: &str) -> Result<(Url, String), (String, Option<String>)> {
+pub fn checked(text: &str) -> Result<(Url, String), (String, Option<String>)> {
     let expected = "expected like https://example.com/path".to_owned();
     let shown = quoted(text);
     if text.is_empty() {
