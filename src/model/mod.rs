@@ -8,6 +8,7 @@
 //! * **slot**: a scheduled instant of a target. **lag**: how late a probe started after its slot.
 //! * **summary**: figures of a window of time.
 
+mod certificate;
 pub mod histogram;
 mod result;
 mod spec;
@@ -16,12 +17,16 @@ mod target;
 mod time;
 mod window;
 
+pub use certificate::{Certificate, Chain, Digest};
 pub use histogram::Histogram;
 pub use result::{
-    Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
-    Reason, StoredResult, Verdict,
+    Detail, ErrorText, Failure, HttpVersion, Measurement, Observation, Outcome, Packets, Phases,
+    ProbeResult, Reason, StoredResult, Verdict,
 };
-pub use spec::{Family, Host, HttpSpec, IcmpSpec, Kind, ProbeSpec, TrainSpec};
+pub use spec::{
+    ClientFiles, Credentials, Family, Host, HttpSpec, HttpVersions, IcmpSpec, InvalidProxy, Kind,
+    ProbeSpec, Proxy, ProxyScheme, TrainSpec, Way,
+};
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};
 pub use time::{InvalidTimestamp, Timestamp, micros};

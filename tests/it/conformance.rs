@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pingu::model::{
     Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
+    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp, Way,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -52,6 +52,7 @@ fn http(name: &str, url: &str) -> Declared {
     declared.spec.probe = ProbeSpec::Http(HttpSpec {
         url: url.parse().unwrap(),
         written: url.to_owned(),
+        way: Way::default(),
     });
     declared.spec.interval = Duration::from_millis(2500);
     declared

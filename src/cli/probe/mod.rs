@@ -18,7 +18,9 @@ use url::Url;
 
 use super::Failure;
 use crate::config;
-use crate::model::{Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec};
+use crate::model::{
+    Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec, Way,
+};
 use crate::probe::http::{HttpProber, Roots};
 use crate::probe::icmp::{Asked, IcmpProber};
 use crate::probe::resolve::Resolver;
@@ -137,7 +139,11 @@ impl Arguments {
                 .map_err(|error| Failure::Settings(format!("{target} is not a URL: {error}")))?;
             if !self.icmp {
                 let written = target.to_owned();
-                return Ok(ProbeSpec::Http(HttpSpec { url, written }));
+                return Ok(ProbeSpec::Http(HttpSpec {
+                    url,
+                    written,
+                    way: Way::default(),
+                }));
             }
             let own = url.host_str().unwrap_or_default();
             own.trim_matches(['[', ']']).clone_into(&mut host);

@@ -6,6 +6,7 @@ use super::super::report::{Report, Span};
 use super::http::HttpDraft;
 use super::icmp::IcmpDraft;
 use super::value::Answer;
+use super::way::WayDraft;
 use crate::model::{Declared, Kind, ProbeSpec, TargetSpec, default_slow_after};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -25,6 +26,7 @@ pub struct Draft {
     pub description: Answer<String>,
     pub icmp: IcmpDraft,
     pub http: HttpDraft,
+    pub way: WayDraft,
 }
 
 impl Draft {
@@ -75,6 +77,10 @@ impl Draft {
         {
             self.icmp
                 .cross_check(&defaults.icmp, timeout, interval, report);
+        }
+        if matches!(self.kind.said(), Some(Kind::Http)) {
+            let host = self.http.address();
+            self.way.cross_check(&defaults.way, host, report);
         }
         if let Answer::Said(slow_after, at) = self.slow_after
             && let Some(timeout) = self.timeout(defaults)
@@ -132,7 +138,10 @@ impl Draft {
         );
         let probe = match kind {
             Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(&defaults.icmp, timeout, interval)?),
-            Kind::Http => ProbeSpec::Http(self.http.finish()?),
+            Kind::Http => {
+                let way = self.way.finish(&defaults.way, self.http.address());
+                ProbeSpec::Http(self.http.finish(way)?)
+            }
         };
         Some(Declared {
             id: self.id.into_said(),

@@ -1,11 +1,13 @@
 //! The keys of `type: http`.
 
-use url::Url;
+use std::net::IpAddr;
+
+use url::{Host, Url};
 
 use super::super::problem::quoted;
 use super::key::Key;
 use super::value::{Answer, is_deceptive};
-use crate::model::HttpSpec;
+use crate::model::{HttpSpec, Way};
 
 pub const KEYS: &[Key] = &[Key {
     name: "url",
@@ -47,9 +49,18 @@ impl HttpDraft {
         ))
     }
 
-    pub fn finish(self) -> Option<HttpSpec> {
+    /// The address to connect to, if the URL has one instead of a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.url.said()?.0.host()? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            Host::Domain(_) => None,
+        }
+    }
+
+    pub fn finish(self, way: Way) -> Option<HttpSpec> {
         let (url, written) = self.url.into_said()?;
-        Some(HttpSpec { url, written })
+        Some(HttpSpec { url, written, way })
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::Way;
+
 /// One HTTP exchange.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpSpec {
@@ -12,6 +14,9 @@ pub struct HttpSpec {
     pub url: Url,
     /// The URL as the file has it, letter by letter.
     pub written: String,
+    /// How to get there.
+    #[serde(default, skip_serializing_if = "Way::is_plain")]
+    pub way: Way,
 }
 
 impl HttpSpec {
@@ -43,6 +48,7 @@ mod tests {
         let spec = |written: &str| HttpSpec {
             url: written.parse().unwrap(),
             written: written.to_owned(),
+            way: Way::default(),
         };
         for (written, shown) in [
             (

@@ -5,6 +5,8 @@
 mod host;
 mod http;
 mod icmp;
+mod proxy;
+mod way;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use host::{Family, Host};
 pub use http::HttpSpec;
 pub use icmp::{IcmpSpec, TrainSpec};
+pub use proxy::{Credentials, InvalidProxy, Proxy, ProxyScheme};
+pub use way::{ClientFiles, HttpVersions, Way};
 
 /// What to do to measure a target once. Stored as JSON, so the field names are a storage format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,26 +21,25 @@ use url::{Host, Url};
 use self::exchange::Answer;
 use self::redirect::Route;
 use self::stream::Stream;
-use super::resolve::{Addresses, Resolver};
+use super::resolve::{Addresses, Resolver, Resolvers};
 use super::wire::connect;
 use super::wire::failure::Fault;
 use super::wire::timeline::{Deadline, Phase, Timeline};
-use super::wire::tls::Tls;
+use super::wire::tls::{Alpn, Tls};
 pub use super::wire::tls::{NoRoots, Roots};
-use crate::model::Family;
-use crate::model::{HttpSpec, Observation, Reason, Verdict};
+use crate::model::{HttpSpec, HttpVersions, Observation, Reason, Verdict, Way};
 
 /// Probes HTTP targets. A clone shares everything.
 #[derive(Clone)]
 pub struct HttpProber {
-    resolver: Resolver,
+    resolvers: Resolvers,
     tls: Tls,
 }
 
 impl HttpProber {
     pub fn new(resolver: Resolver, roots: &Roots) -> Self {
         Self {
-            resolver,
+            resolvers: Resolvers::new(resolver),
             tls: Tls::new(roots),
         }
     }
@@ -50,7 +49,7 @@ impl HttpProber {
         let start = Instant::now();
         let mut timeline = Timeline::new(start);
         let deadline = Deadline::new(start, timeout);
-        let verdict = match self.follow(&spec.url, deadline, &mut timeline).await {
+        let verdict = match self.follow(spec, deadline, &mut timeline).await {
             Ok(status) => judge(status),
             Err(Fault(verdict)) => verdict,
         };
@@ -63,16 +62,16 @@ impl HttpProber {
     /// Goes from hop to hop to the final answer and reads it whole.
     async fn follow(
         &self,
-        url: &Url,
+        spec: &HttpSpec,
         deadline: Deadline,
         timeline: &mut Timeline,
     ) -> Result<StatusCode, Fault> {
-        let authorization = request::authorization(url);
-        let mut route = Route::new(url);
+        let authorization = request::authorization(&spec.url);
+        let mut route = Route::new(&spec.url);
         loop {
             let credentials = authorization.as_ref().filter(|_| route.is_at_home());
             let answer = self
-                .ask(route.here(), credentials, deadline, timeline)
+                .ask(route.here(), &spec.way, credentials, deadline, timeline)
                 .await?;
             answer.note(timeline);
             if !route.follow(answer.status, &answer.headers)? {
@@ -88,13 +87,14 @@ impl HttpProber {
     async fn ask(
         &self,
         url: &Url,
+        way: &Way,
         authorization: Option<&HeaderValue>,
         deadline: Deadline,
         timeline: &mut Timeline,
     ) -> Result<Answer, Fault> {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or(80);
-        let addresses = self.resolve(url, deadline, timeline).await?;
+        let addresses = self.resolve(url, way, deadline, timeline).await?;
         timeline.resolved_ip = addresses.first().map(std::net::SocketAddr::ip);
 
         let began = Instant::now();
@@ -107,7 +107,9 @@ impl HttpProber {
         let stream = if url.scheme() == "https" {
             let began = Instant::now();
             let stuck = || "in the TLS handshake".to_owned();
-            let shaking = self.tls.shake(tcp, host, timeline);
+            let shaking = self
+                .tls
+                .shake(tcp, host, way, Alpn::Http(HttpVersions::One), timeline);
             let encrypted = deadline.bound(stuck, shaking).await??;
             timeline.add(Phase::Tls, began.elapsed());
             Stream::Tls(encrypted)
@@ -121,6 +123,7 @@ impl HttpProber {
     async fn resolve(
         &self,
         url: &Url,
+        way: &Way,
         deadline: Deadline,
         timeline: &mut Timeline,
     ) -> Result<Addresses, Fault> {
@@ -132,8 +135,9 @@ impl HttpProber {
         };
         let began = Instant::now();
         let addresses = self
-            .resolver
-            .resolve(name, Family::Any, deadline.at())
+            .resolvers
+            .of(way.resolver)
+            .resolve(name, way.ip, deadline.at())
             .await
             .map_err(|error| Fault(error.verdict()))?;
         timeline.add(Phase::Dns, began.elapsed());

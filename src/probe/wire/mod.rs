@@ -2,7 +2,9 @@
 //! where one failed.
 
 pub mod certificate;
+pub mod chain;
 pub mod connect;
 pub mod failure;
+mod terms;
 pub mod timeline;
 pub mod tls;

@@ -4,12 +4,13 @@
 //! it succeeds; one that a probe got stuck in is named by the error instead.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::Fault;
-use crate::model::{Detail, Measurement, Phases, Reason, Timestamp};
+use crate::model::{Chain, Detail, HttpVersion, Measurement, Phases, Reason, Timestamp};
 
 /// The end of a probe: absolute, so no step can stretch it.
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +37,20 @@ impl Deadline {
         stuck: impl FnOnce() -> String,
         step: impl Future<Output = T>,
     ) -> Result<T, Fault> {
+        let late = |error: String| Fault::down(Reason::Timeout, error);
+        self.bound_or(late, stuck, step).await
+    }
+
+    /// The same where it is not the target that keeps us waiting: `late` makes a fault of what is to be said.
+    pub async fn bound_or<T>(
+        self,
+        late: impl FnOnce(String) -> Fault,
+        stuck: impl FnOnce() -> String,
+        step: impl Future<Output = T>,
+    ) -> Result<T, Fault> {
         timeout_at(self.at, step).await.map_err(|_| {
             let allowed = spoken(self.allowed);
-            let error = format!("no answer within {allowed}, stuck {}", stuck());
-            Fault::down(Reason::Timeout, error)
+            late(format!("no answer within {allowed}, stuck {}", stuck()))
         })
     }
 }
@@ -65,6 +76,11 @@ pub struct Timeline {
     pub status_code: Option<u16>,
     pub resolved_ip: Option<IpAddr>,
     pub cert_expires_at: Option<Timestamp>,
+    pub http_version: Option<HttpVersion>,
+    /// What was presented on the last connection.
+    pub chain: Option<Arc<Chain>>,
+    /// A certificate on the way that is valid for fewer days than the target asks for, in words.
+    pub expiring: Option<String>,
 }
 
 impl Timeline {
@@ -76,6 +92,9 @@ impl Timeline {
             status_code: None,
             resolved_ip: None,
             cert_expires_at: None,
+            http_version: None,
+            chain: None,
+            expiring: None,
         }
     }
 
@@ -108,6 +127,8 @@ impl Timeline {
         self.status_code = None;
         self.resolved_ip = None;
         self.cert_expires_at = None;
+        self.http_version = None;
+        self.chain = None;
     }
 
     pub fn measurement(self) -> Measurement {
@@ -115,12 +136,14 @@ impl Timeline {
             phases: (self.phases != Phases::default()).then_some(self.phases),
             packets: None,
             cert_expires_at: self.cert_expires_at,
+            http_version: self.http_version,
         };
         Measurement {
             latency: self.end.map(|end| end.duration_since(self.start)),
             status_code: self.status_code,
             resolved_ip: self.resolved_ip,
             detail: (detail != Detail::default()).then(|| Box::new(detail)),
+            chain: self.chain,
         }
     }
 }

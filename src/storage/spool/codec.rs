@@ -135,6 +135,8 @@ fn read(rest: &mut Rest<'_>) -> Result<ProbeResult, Unreadable> {
                 status_code,
                 resolved_ip,
                 detail,
+                // the next result that reaches the database has it
+                chain: None,
             },
         },
     })
@@ -255,6 +257,7 @@ mod tests {
             proptest::option::of(detail),
         )
             .prop_map(|(latency, status_code, resolved_ip, detail)| Measurement {
+                chain: None,
                 latency: latency.map(Duration::from_nanos),
                 status_code,
                 resolved_ip,
@@ -319,6 +322,7 @@ mod tests {
                 status_code: Some(503),
                 resolved_ip: Some(Ipv4Addr::new(192, 0, 2, 1).into()),
                 detail: None,
+                chain: None,
             },
         );
         let result = ProbeResult {
