@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, Detail, HttpSpec, IcmpSpec, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp, Way,
+    Declared, Detail, HttpSpec, HttpVersion, IcmpSpec, Measurement, Observation, Outcome, Packets,
+    Phases, ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
+    Way,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -216,12 +217,14 @@ async fn a_result_comes_back_as_it_was_recorded(store: Backend) {
             ..Packets::default()
         }),
         cert_expires_at: Some(at(86_400.5)),
+        http_version: Some(HttpVersion::Two),
     };
     let measurement = Measurement {
         latency: Some(Duration::from_micros(1_234_567)),
         status_code: Some(503),
         resolved_ip: Some("2001:db8::1".parse().unwrap()),
         detail: Some(Box::new(detail)),
+        chain: None,
     };
     let lag = Duration::from_micros(2_000_001);
     let text = "status 503, expected 200 to 399 — “ü” '; DROP TABLE results; --";

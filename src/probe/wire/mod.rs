@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod chain;
 pub mod connect;
 pub mod failure;
+pub mod proxy;
 mod terms;
 pub mod timeline;
 pub mod tls;

@@ -215,7 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Packets, Phases};
+    use crate::model::{HttpVersion, Packets, Phases};
 
     fn observations() -> impl Strategy<Value = Observation> {
         let phases = any::<[Option<u32>; 5]>().prop_map(|it| Phases {
@@ -242,12 +242,18 @@ mod tests {
             proptest::option::of(phases),
             proptest::option::of(packets),
             proptest::option::of(0..4_000_000_000_000_000_i64),
+            proptest::option::of(proptest::sample::select(vec![
+                HttpVersion::OneZero,
+                HttpVersion::One,
+                HttpVersion::Two,
+            ])),
         )
-            .prop_map(|(phases, packets, expires)| {
+            .prop_map(|(phases, packets, expires, http_version)| {
                 Box::new(Detail {
                     phases,
                     packets,
                     cert_expires_at: expires.map(Timestamp::from_micros),
+                    http_version,
                 })
             });
         let measurement = (
