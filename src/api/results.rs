@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp};
+use crate::model::{
+    HttpVersion, Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp,
+};
 use crate::storage::ResultQuery;
 
 /// The results of one target.
@@ -90,6 +92,10 @@ pub struct Measured {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     cert_expires_at: Option<Timestamp>,
+    /// The version of HTTP that the server answered in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "1.1")]
+    http_version: Option<HttpVersion>,
 }
 
 /// Results of a target
@@ -214,6 +220,7 @@ impl From<StoredResult> for Measured {
             phases: detail.phases,
             packets: detail.packets,
             cert_expires_at: detail.cert_expires_at,
+            http_version: detail.http_version,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
+use super::super::chain::{self, Written};
 use super::super::day::Day;
 use super::super::row::{column_micros, detail_json, outcome_began};
 use super::super::{Recorded, Resolution, StoreError};
@@ -42,6 +43,7 @@ struct Known {
     /// The series of this location.
     series: HashMap<TargetId, i32>,
     verdicts: Verdicts,
+    chains: Written<i32>,
     /// From which day on results are kept. It may have risen since: then the batch fails, and this is read anew.
     floor: Option<Day>,
     /// How many more batches to merge before one is appended again.
@@ -138,6 +140,11 @@ impl Known {
             recorded.stored = self.write(&session, batch.len(), &placed).await?;
         }
         recorded.duplicate = known as u64 - recorded.stored;
+        if let Err(error) = self.write_chains(&session, &placed).await {
+            // the results are stored, and the next ones bring the chains again
+            let error = StoreError::from(error);
+            tracing::warn!(%error, "storing certificates failed");
+        }
         session.release();
         Ok(recorded)
     }
@@ -256,6 +263,36 @@ impl Known {
         let merged = session.once(merge, &parameters).await?;
         self.merges -= 1;
         Ok(appended.unwrap_or(merged))
+    }
+}
+
+impl Known {
+    async fn write_chains(
+        &mut self,
+        session: &Session,
+        placed: &[Placed<'_>],
+    ) -> Result<(), Failed> {
+        let results = placed.iter().map(|row| (row.series_key, row.result));
+        let due = self.chains.due(results);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let series: Vec<i32> = due.iter().map(|it| it.series).collect();
+        let digests: Vec<_> = due.iter().map(|it| it.chain.digest.to_string()).collect();
+        let seen: Vec<_> = due.iter().map(|it| Instant(it.seen_at)).collect();
+        let chains: Vec<_> = due.iter().map(|it| chain::json(it.chain)).collect();
+        let every = chain::EVERY.as_secs_f64();
+        let parameters = [
+            (&series as _, Type::INT4_ARRAY),
+            (&digests as _, Type::TEXT_ARRAY),
+            (&seen as _, Type::TIMESTAMPTZ_ARRAY),
+            (&chains as _, Type::TEXT_ARRAY),
+            (&every as _, Type::FLOAT8),
+        ];
+        let write = include_str!("../sql/certificate_write.postgres.sql");
+        session.once(write, &parameters).await?;
+        self.chains.note(&due);
+        Ok(())
     }
 }
 

@@ -25,7 +25,7 @@ use super::connect;
 use super::failure::Fault;
 use super::timeline::{Deadline, Phase, Timeline};
 use super::tls::Tls;
-use crate::model::{Family, Proxy, ProxyScheme, Way};
+use crate::model::{Family, Proxy, ProxyScheme, Reason, Way};
 use crate::probe::resolve::Resolvers;
 
 /// A connection as far as a proxy, or through it.
@@ -185,6 +185,19 @@ impl Passage<'_> {
             }
         };
         self.deadline.bound(stuck, asking).await?.map_err(refused)
+    }
+
+    /// An answer 407, which only proxies give (RFC 9110 section 15.5.8).
+    pub fn asks_who_we_are(&self) -> Fault {
+        Fault::local(format!("the proxy {} {}", self.proxy, tunnel::WHO))
+    }
+
+    /// An exchange that went wrong where the proxy passes on messages: what is no answer at all, the proxy made of it.
+    pub fn of_messenger(&self, fault: Fault) -> Fault {
+        match fault.0.failure().map(|failure| failure.reason) {
+            Some(Reason::Timeout | Reason::TooLarge) => fault,
+            _ => self.own(&fault),
+        }
     }
 
     /// What kept us from the proxy is nothing that the target did.

@@ -12,6 +12,8 @@ use crate::probe::wire::failure::Fault;
 /// Answers to CONNECT have a line or two.
 const HEAD: usize = 16 * 1024;
 const LINES: usize = 64;
+pub const WHO: &str =
+    "asks who we are (status 407): its name and password in `proxy` are missing or wrong";
 const AGENT: &str = concat!("Pingu/", env!("CARGO_PKG_VERSION"));
 
 /// What an answer says, as far as it matters.
@@ -111,10 +113,7 @@ fn judge(answer: &Answer, is_more: bool, to: &Destination) -> Result<(), Refusal
             let error = format!("{to} cannot be reached: the proxy answered {status}");
             Err(Refusal::Target(Fault::down(Reason::Unreachable, error)))
         }
-        407 => Err(Refusal::Own(
-            "asks who we are (status 407): write its name and password in `proxy`, or correct them"
-                .to_owned(),
-        )),
+        407 => Err(Refusal::Own(WHO.to_owned())),
         status => {
             let error = format!("refuses to connect to {to} (status {status})");
             Err(Refusal::Own(error))
