@@ -7,11 +7,14 @@ use h2::Reason as Code;
 
 use super::link::HEADERS;
 use crate::model::Reason;
-use crate::probe::wire::failure::Fault;
+use crate::probe::wire::failure::{self, Fault};
 
 /// What the server, or the library on its account, objected to while `doing` something. `early` says how many bytes came before the
 /// headers of the answer were complete.
 pub(super) fn broken(error: &h2::Error, early: usize, doing: &str) -> Fault {
+    if let Some(error) = error.get_io() {
+        return failure::broken(error, doing);
+    }
     let code = error.reason().unwrap_or(Code::INTERNAL_ERROR);
     let name = name(code);
     if error.is_remote() {
