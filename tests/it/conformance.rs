@@ -8,7 +8,7 @@ use std::time::Duration;
 use pingu::model::{
     Certificate, Chain, Declared, Detail, Digest, ErrorText, HttpSpec, HttpVersion, IcmpSpec,
     Measurement, Observation, Outcome, Packets, Phases, ProbeResult, ProbeSpec, Reason, Summary,
-    TargetId, TargetMap, TargetSpec, Timestamp, Way,
+    TargetId, TargetMap, TargetSpec, Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -53,7 +53,7 @@ fn http(name: &str, url: &str) -> Declared {
     declared.spec.probe = ProbeSpec::Http(HttpSpec {
         url: url.parse().unwrap(),
         written: url.to_owned(),
-        way: Way::default(),
+        way: Box::default(),
     });
     declared.spec.interval = Duration::from_millis(2500);
     declared

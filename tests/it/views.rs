@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pingu::model::{
     Declared, Detail, HttpSpec, Measurement, Observation, Phases, ProbeResult, ProbeSpec, Reason,
-    TargetId, TargetSpec, Timestamp, Way,
+    TargetId, TargetSpec, Timestamp,
 };
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
@@ -38,7 +38,7 @@ async fn fill(store: &dyn Store) {
             probe: ProbeSpec::Http(HttpSpec {
                 url: url.parse().unwrap(),
                 written: url.to_owned(),
-                way: Way::default(),
+                way: Box::default(),
             }),
         },
     };

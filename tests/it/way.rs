@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use pingu::model::{
-    Chain, ClientFiles, Family, HttpSpec, HttpVersion, HttpVersions, Observation, Outcome, Reason,
-    Way,
+    Chain, ClientFiles, ErrorText, Family, HttpSpec, HttpVersion, HttpVersions, Observation,
+    Outcome, Reason, Way,
 };
 use pingu::probe::http::HttpProber;
 use pingu::probe::resolve::Resolver;
@@ -41,7 +41,7 @@ pub fn spec(url: &str, way: Way) -> HttpSpec {
     HttpSpec {
         url: url.parse().expect("a URL of the test's own"),
         written: url.to_owned(),
-        way,
+        way: way.into(),
     }
 }
 
@@ -380,7 +380,7 @@ async fn a_chain_is_read_whatever_it_is_worth() {
             let expected = if insecure { None } else { reason };
             assert_eq!(found.1, expected, "{certificate:?}: {observation:?}");
             let chain = chain(&observation);
-            let told = chain.distrust.as_ref().map(|text| text.as_str());
+            let told = chain.distrust.as_ref().map(ErrorText::as_str);
             assert_eq!(told.is_some(), distrust.is_some(), "{told:?}");
             assert!(
                 told.unwrap_or_default()
@@ -594,8 +594,9 @@ async fn an_authority_of_its_own_is_trusted_for_this_target() {
 
 #[tokio::test]
 async fn handshakes_that_go_wrong_are_told_apart() {
-    let farm = Farm::start().await;
+    // of the version
     const ALERT: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
+    let farm = Farm::start().await;
     // a ServerHello of TLS 1.1: 32 bytes of random, no session, a suite, no compression
     let mut old = vec![22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     old.extend([7; 32]);

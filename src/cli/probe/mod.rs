@@ -18,9 +18,7 @@ use url::Url;
 
 use super::Failure;
 use crate::config;
-use crate::model::{
-    Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec, Way,
-};
+use crate::model::{Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec};
 use crate::probe::http::{HttpProber, Roots};
 use crate::probe::icmp::{Asked, IcmpProber};
 use crate::probe::resolve::Resolver;
@@ -142,7 +140,7 @@ impl Arguments {
                 return Ok(ProbeSpec::Http(HttpSpec {
                     url,
                     written,
-                    way: Way::default(),
+                    way: Box::default(),
                 }));
             }
             let own = url.host_str().unwrap_or_default();
