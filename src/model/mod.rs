@@ -10,6 +10,7 @@
 
 mod certificate;
 pub mod histogram;
+mod http_version;
 mod result;
 mod spec;
 mod summary;
@@ -19,9 +20,10 @@ mod window;
 
 pub use certificate::{Certificate, Chain, Digest};
 pub use histogram::Histogram;
+pub use http_version::HttpVersion;
 pub use result::{
-    Detail, ErrorText, Failure, HttpVersion, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, Reason, StoredResult, Verdict,
+    Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
+    Reason, StoredResult, Verdict,
 };
 pub use spec::{
     ClientFiles, Credentials, Family, Host, HttpSpec, HttpVersions, IcmpSpec, InvalidProxy, Kind,

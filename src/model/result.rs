@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, TargetId, Timestamp};
+use super::{Chain, HttpVersion, TargetId, Timestamp};
 
 /// What a probe says of its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,17 +101,6 @@ pub struct Detail {
     /// Of the final answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_version: Option<HttpVersion>,
-}
-
-/// The version of HTTP that a server answered in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum HttpVersion {
-    #[serde(rename = "1.0")]
-    OneZero,
-    #[serde(rename = "1.1")]
-    One,
-    #[serde(rename = "2")]
-    Two,
 }
 
 /// Where the time of an HTTP exchange went, in microseconds. A phase that did not happen is absent.

@@ -57,7 +57,8 @@ impl Link {
         speaks_two: bool,
     ) -> hyper::Result<(Response<Incoming>, Self)> {
         if speaks_two {
-            Self::ask_in_two(io, request).await
+            // boxed, so that an exchange in HTTP/1 is no larger for it
+            Box::pin(Self::ask_in_two(io, request)).await
         } else {
             let (mut sender, connection) = lenient().handshake(io).await?;
             let mut link = Self::One {

@@ -3,11 +3,14 @@
 //! Phases are disjoint spans between the start and the end of a probe, so their sum never exceeds its latency. A phase is counted when
 //! it succeeds; one that a probe got stuck in is named by the error instead.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::failure::Fault;
 use crate::model::{Chain, Detail, HttpVersion, Measurement, Phases, Reason, Timestamp};
@@ -48,7 +51,20 @@ impl Deadline {
         stuck: impl FnOnce() -> String,
         step: impl Future<Output = T>,
     ) -> Result<T, Fault> {
-        timeout_at(self.at, step).await.map_err(|_| {
+        let (mut step, mut end) = (pin!(step), pin!(sleep_until(self.at)));
+        let done = poll_fn(|cx| {
+            if let Poll::Ready(done) = step.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            // a runtime that a flood keeps busy looks at its timers rarely
+            let is_over = end.as_mut().poll(cx).is_ready() || Instant::now() >= self.at;
+            if is_over {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        });
+        done.await.ok_or_else(|| {
             let allowed = spoken(self.allowed);
             late(format!("no answer within {allowed}, stuck {}", stuck()))
         })
