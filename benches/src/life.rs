@@ -8,7 +8,7 @@ use std::f64::consts::TAU;
 use std::time::Duration;
 
 use pingu::model::{
-    Detail, Measurement, Observation, Phases, ProbeResult, Reason, TargetId, Timestamp,
+    Detail, HttpVersion, Measurement, Observation, Phases, ProbeResult, Reason, TargetId, Timestamp,
 };
 
 use crate::dice::Dice;
@@ -232,6 +232,7 @@ impl<'a> Life<'a> {
         measurement.detail = Some(Box::new(Detail {
             phases: Some(phases),
             cert_expires_at: secure.then(|| self.certificate(at)),
+            http_version: Some(HttpVersion::One),
             ..Detail::default()
         }));
         let Phases {

@@ -4,6 +4,7 @@
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
 mod auth;
+mod certificate;
 mod error;
 mod health;
 mod openapi;
@@ -83,7 +84,9 @@ fn fixed() -> OpenApiRouter<ApiState> {
 
 /// What came later: under `/api/v1` only, so that no address of a page collides with it.
 fn added() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(series::of_target))
+    OpenApiRouter::new()
+        .routes(routes!(series::of_target))
+        .routes(routes!(certificate::of_target))
 }
 
 /// What an operator or another program asks of the process itself.

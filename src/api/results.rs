@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Hop, Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp};
+use crate::model::{
+    Hop, HttpVersion, Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp,
+};
 use crate::storage::ResultQuery;
 
 /// The results of one target.
@@ -93,6 +95,10 @@ pub struct Measured {
     /// The way of an exchange that was redirected, with its last hop; of others nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     redirects: Vec<Hop>,
+    /// The version of HTTP that the server answered in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "1.1")]
+    http_version: Option<HttpVersion>,
 }
 
 /// Results of a target
@@ -218,6 +224,7 @@ impl From<StoredResult> for Measured {
             packets: detail.packets,
             cert_expires_at: detail.cert_expires_at,
             redirects: detail.redirects,
+            http_version: detail.http_version,
         }
     }
 }

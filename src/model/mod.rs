@@ -8,7 +8,9 @@
 //! * **slot**: a scheduled instant of a target. **lag**: how late a probe started after its slot.
 //! * **summary**: figures of a window of time.
 
+mod certificate;
 pub mod histogram;
+mod http_version;
 mod result;
 mod secret;
 mod spec;
@@ -17,15 +19,18 @@ mod target;
 mod time;
 mod window;
 
+pub use certificate::{Certificate, Chain, Digest};
 pub use histogram::Histogram;
+pub use http_version::HttpVersion;
 pub use result::{
     Detail, ErrorText, Failure, Hop, Measurement, Observation, Outcome, Packets, Phases,
     ProbeResult, Reason, StoredResult, Verdict,
 };
 pub use secret::{BadReference, Secret, Unset};
 pub use spec::{
-    Ask, Credentials, Expect, Family, Header, HeaderMatch, Host, HttpSpec, IcmpSpec, JsonMatch,
-    JsonPath, Kind, Method, Pattern, ProbeSpec, Statuses, TrainSpec,
+    Ask, ClientFiles, Credentials, Expect, Family, Header, HeaderMatch, Host, HttpSpec,
+    HttpVersions, IcmpSpec, InvalidProxy, JsonMatch, JsonPath, Kind, Login, Method, Pattern,
+    ProbeSpec, Proxy, ProxyScheme, Statuses, TrainSpec, Way,
 };
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TargetId, Timestamp};
+use super::{Chain, HttpVersion, TargetId, Timestamp};
 
 /// What a probe says of its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,6 +85,8 @@ pub struct Measurement {
     pub resolved_ip: Option<IpAddr>,
     /// What only some results have.
     pub detail: Option<Box<Detail>>,
+    /// The certificates that were presented. They belong to the target: no result is stored with them.
+    pub chain: Option<Arc<Chain>>,
 }
 
 /// The parts of a result that only some probes produce. Stored as JSON, so the field names are a storage format.
@@ -96,6 +98,9 @@ pub struct Detail {
     pub packets: Option<Packets>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_expires_at: Option<Timestamp>,
+    /// Of the final answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_version: Option<HttpVersion>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirects: Vec<Hop>,
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use super::{
-    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded, Resolution,
-    ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
+    Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
 
 /// The place of a store that arrives once.
 #[derive(Debug, Default)]
@@ -59,6 +59,10 @@ impl Store for Awaited {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         self.store()?.latest_by_target().await
+    }
+
+    async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
+        self.store()?.certificates(target).await
     }
 
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

@@ -5,6 +5,7 @@
 
 mod awaited;
 mod block;
+mod chain;
 mod day;
 mod figures;
 mod floor;
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetId, Timestamp};
 
 pub use awaited::Awaited;
+pub use chain::Presented;
 pub use day::Day;
 pub use floor::{Floors, Kept, NO_FLOOR, Progress, Removed};
 pub use identity::Identities;
@@ -69,6 +71,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The newest result of every enabled target that has one; the newest of them first.
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError>;
+
+    /// What a target presented last to prove who it is, at each location; the newest first. What was seen stays when later probes see
+    /// nothing.
+    async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError>;
 
     /// The figures of a span of history, by series and where asked by bucket; nothing where there is no result.
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError>;

@@ -125,6 +125,7 @@ impl ResultColumns<'_> {
                             .filter(|&code| code != 0),
                         resolved_ip,
                         detail,
+                        chain: None,
                     },
                 },
             },

@@ -14,8 +14,8 @@ use pingu::model::{
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
-    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Progress, Recorded, Resolution,
-    ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
+    Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -195,6 +195,10 @@ impl Store for Fake {
 
     async fn standing(&self, _: Timestamp, _: Timestamp) -> Result<Standing, StoreError> {
         Ok(Standing::default())
+    }
+
+    async fn certificates(&self, _: TargetId) -> Result<Vec<Presented>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn roll_up(&self, _: Stale, _: Vec<Figures>) -> Result<(), StoreError> {

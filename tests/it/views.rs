@@ -54,6 +54,7 @@ async fn fill(store: &dyn Store) {
         status_code: Some(200),
         resolved_ip: Some("192.0.2.7".parse().unwrap()),
         detail: Some(Box::new(detail)),
+        chain: None,
     };
     let failure = Observation::down(Reason::Timeout, "no answer in time", Measurement::default());
     let results = [(60, Observation::up(answer)), (120, failure)];

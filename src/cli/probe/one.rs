@@ -68,6 +68,9 @@ fn describe(target: &str, result: &ProbeResult, at: Timestamp) -> String {
         row("address", address.to_string());
     }
     let detail = measurement.detail.as_deref();
+    if let Some(version) = detail.and_then(|detail| detail.http_version) {
+        row("http", version.as_str().to_owned());
+    }
     if let Some(packets) = detail.and_then(|detail| detail.packets.as_ref()) {
         describe_packets(packets, &mut row);
     }

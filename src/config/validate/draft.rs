@@ -6,6 +6,7 @@ use super::super::report::{Report, Span};
 use super::http::HttpDraft;
 use super::icmp::IcmpDraft;
 use super::value::Answer;
+use super::way::WayDraft;
 use crate::model::{Declared, Kind, ProbeSpec, TargetSpec, default_slow_after};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -25,6 +26,7 @@ pub struct Draft {
     pub description: Answer<String>,
     pub icmp: IcmpDraft,
     pub http: HttpDraft,
+    pub way: WayDraft,
 }
 
 impl Draft {
@@ -80,6 +82,8 @@ impl Draft {
             let is_enabled = self.enabled.said().or(defaults.enabled.said());
             let is_enabled = *is_enabled.unwrap_or(&true);
             self.http.cross_check(&defaults.http, is_enabled, report);
+            let host = self.http.address();
+            self.way.cross_check(&defaults.way, host, report);
         }
         if let Answer::Said(slow_after, at) = self.slow_after
             && let Some(timeout) = self.timeout(defaults)
@@ -137,7 +141,10 @@ impl Draft {
         );
         let probe = match kind {
             Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(&defaults.icmp, timeout, interval)?),
-            Kind::Http => ProbeSpec::Http(self.http.finish(&defaults.http)?),
+            Kind::Http => {
+                let way = self.way.finish(&defaults.way, self.http.address());
+                ProbeSpec::Http(self.http.finish(&defaults.http, way)?)
+            }
         };
         Some(Declared {
             id: self.id.into_said(),

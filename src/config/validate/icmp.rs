@@ -19,11 +19,7 @@ pub const KEYS: &[Key] = &[
             draft.icmp.host = host.checked(report, host::checked);
         },
     },
-    Key {
-        name: "ip",
-        has_default: true,
-        read: |draft, field, report| draft.icmp.ip = family(field, report),
-    },
+    IP,
     Key {
         name: "packets",
         has_default: true,
@@ -66,6 +62,16 @@ pub const KEYS: &[Key] = &[
         read: |draft, field, report| draft.icmp.dont_fragment = field.boolean(report),
     },
 ];
+
+/// Of other types too.
+pub const IP: Key = Key {
+    name: "ip",
+    has_default: true,
+    read: |draft, field, report| {
+        draft.icmp.ip = family(field, report);
+        draft.way.ip = draft.icmp.ip.clone();
+    },
+};
 
 const MAX_PACKETS: u8 = 100;
 /// A minute: longer trains are targets with a shorter interval.

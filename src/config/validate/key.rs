@@ -9,7 +9,7 @@ use strsim::damerau_levenshtein;
 use super::super::report::Report;
 use super::draft::Draft;
 use super::value::Field;
-use super::{http, icmp, shared};
+use super::{http, icmp, shared, way};
 use crate::model::Kind;
 
 /// A key of a target.
@@ -84,23 +84,40 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("contains", "expect_body"),
     ("keyword", "expect_body"),
     ("jsonpath", "expect_json"),
+    ("dns", "resolver"),
+    ("nameserver", "resolver"),
+    ("dnsserver", "resolver"),
+    ("sni", "server_name"),
+    ("servername", "server_name"),
+    ("cacert", "ca"),
+    ("cafile", "ca"),
+    ("rootca", "ca"),
+    ("cert", "client_cert"),
+    ("key", "client_key"),
+    ("verify", "insecure"),
+    ("skipverify", "insecure"),
+    ("insecureskipverify", "insecure"),
+    ("tlsskipverify", "insecure"),
 ];
 
-/// The keys that only targets of this type have.
-pub const fn table(kind: Kind) -> &'static [Key] {
-    match kind {
-        Kind::Icmp => icmp::KEYS,
-        Kind::Http => http::KEYS,
-    }
+/// The keys that not every type has but this one does.
+pub fn table(kind: Kind) -> impl Iterator<Item = &'static Key> + Clone {
+    let tables: &[&[Key]] = match kind {
+        Kind::Icmp => &[icmp::KEYS],
+        Kind::Http => &[http::KEYS, way::KEYS],
+    };
+    tables.iter().copied().flatten()
 }
 
-/// The key called `name`, and the type it belongs to; no type when every type has it.
-pub fn find(name: &str) -> Option<(&'static Key, Option<Kind>)> {
-    let in_table = |keys: &'static [Key]| keys.iter().find(|key| key.name == name);
-    in_table(shared::KEYS).map(|key| (key, None)).or_else(|| {
-        Kind::ALL
-            .into_iter()
-            .find_map(|kind| in_table(table(kind)).map(|key| (key, Some(kind))))
+/// The key called `name`, and the type it belongs to: no type when every type has it, `kind` if it is one of several that do.
+pub fn find(name: &str, kind: Option<Kind>) -> Option<(&'static Key, Option<Kind>)> {
+    if let Some(key) = shared::KEYS.iter().find(|key| key.name == name) {
+        return Some((key, None));
+    }
+    let mut kinds = kind.into_iter().chain(Kind::ALL);
+    kinds.find_map(|kind| {
+        let key = table(kind).find(|key| key.name == name)?;
+        Some((key, Some(kind)))
     })
 }
 
@@ -109,7 +126,12 @@ pub fn names(kind: Option<Kind>) -> impl Iterator<Item = &'static str> + Clone {
     let special = Kind::ALL
         .into_iter()
         .filter(move |&other| kind.is_none_or(|kind| kind == other))
-        .flat_map(table);
+        .flat_map(move |other| {
+            table(other).filter(move |key| {
+                // one that several types have is named once
+                find(key.name, kind).is_some_and(|(_, first)| first == Some(other))
+            })
+        });
     shared::KEYS.iter().chain(special).map(|key| key.name)
 }
 

@@ -10,6 +10,7 @@ mod key;
 mod shared;
 mod target;
 mod value;
+mod way;
 
 use std::collections::HashMap;
 
@@ -86,11 +87,14 @@ pub fn document(tree: &Tree<'_>, report: &mut Report) -> Declarations {
         }
     };
     let mut unique = Unique::default();
+    let mut named = way::Named::default();
+    named.check(&defaults.way, &defaults.way, report);
     let mut meant = target::Meant::default();
     let mut declared = Vec::with_capacity(items.iter().len());
     for item in items.iter() {
         if let Some(draft) = target::read(item, &defaults, &mut meant, report) {
             unique.check(&draft, report);
+            named.check(&draft.way, &defaults.way, report);
             declared.extend(draft.finish(&defaults));
         }
     }
@@ -117,7 +121,7 @@ fn top(map: Map<'_>, report: &mut Report) -> Draft {
 fn unknown(entry: Entry<'_>, report: &mut Report) {
     let hint = match key::meant(entry.key, &TOP.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None if key::find(entry.key).is_some() => {
+        None if key::find(entry.key, None).is_some() => {
             "a target stands in the list below `targets:`, like `- name: router`".to_owned()
         }
         None => format!(

@@ -49,7 +49,7 @@ pub fn read(
     }
     let mut meant = Vec::new();
     for entry in map.iter().filter(|entry| entry.key != "type") {
-        match key::find(entry.key) {
+        match key::find(entry.key, kind) {
             Some((key, Some(owner))) if kind.is_some_and(|kind| kind != owner) => {
                 if http::SECRET_KEYS.contains(&key.name) {
                     http::conceal(entry.value, report);
@@ -112,7 +112,7 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
     };
     let usable = || all().filter(|key| key.has_default).map(|key| key.name);
     for entry in map.iter() {
-        match key::find(entry.key) {
+        match key::find(entry.key, None) {
             Some((key, _)) if key.has_default => {
                 (key.read)(
                     &mut draft,
@@ -146,11 +146,13 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
 }
 
 fn all() -> impl Iterator<Item = &'static Key> + Clone {
-    key::names(None).filter_map(key::find).map(|(key, _)| key)
+    key::names(None)
+        .filter_map(|name| key::find(name, None))
+        .map(|(key, _)| key)
 }
 
 fn take(name: &str, entry: Entry<'_>, draft: &mut Draft, report: &mut Report) {
-    if let Some((key, _)) = key::find(name) {
+    if let Some((key, _)) = key::find(name, None) {
         (key.read)(
             draft,
             Field {
@@ -198,7 +200,7 @@ fn foreign(entry: Entry<'_>, owner: Kind, kind: Option<Kind>, report: &mut Repor
     );
     let special = key::listed(
         kind.into_iter()
-            .flat_map(|kind| key::table(kind).iter().map(|key| key.name)),
+            .flat_map(|kind| key::table(kind).map(|key| key.name)),
     );
     report.error(
         entry.key_span,
@@ -242,7 +244,7 @@ fn unknown(
 
 /// A target without a type that names a URL or a host can be told which type it is.
 fn type_hint(map: Map<'_>) -> Option<&'static str> {
-    let owner = map.iter().find_map(|entry| key::find(entry.key)?.1)?;
+    let owner = map.iter().find_map(|entry| key::find(entry.key, None)?.1)?;
     Some(match owner {
         Kind::Icmp => "add `type: icmp`",
         Kind::Http => "add `type: http`",

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Ask, Expect};
+use super::{Ask, Expect, Way};
 
 /// One HTTP exchange.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct HttpSpec {
         skip_serializing_if = "are_usual_redirects"
     )]
     pub max_redirects: Option<u8>,
+    /// How to get there. Boxed, because most specs have the plain way and some are no HTTP.
+    #[serde(default, skip_serializing_if = "Way::is_plain")]
+    pub way: Box<Way>,
 }
 
 impl HttpSpec {
@@ -38,6 +41,7 @@ impl HttpSpec {
             ask: Box::default(),
             expect: Box::default(),
             max_redirects: usual_redirects(),
+            way: Box::default(),
         }
     }
 
@@ -61,6 +65,7 @@ impl fmt::Debug for HttpSpec {
             .field("ask", &self.ask)
             .field("expect", &self.expect)
             .field("max_redirects", &self.max_redirects)
+            .field("way", &self.way)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,8 @@ mod http;
 mod icmp;
 mod memo;
 mod path;
+mod proxy;
+mod way;
 
 use std::fmt;
 use std::time::Duration;
@@ -21,6 +23,8 @@ pub use host::{Family, Host};
 pub use http::HttpSpec;
 pub use icmp::{IcmpSpec, TrainSpec};
 pub use path::JsonPath;
+pub use proxy::{InvalidProxy, Login, Proxy, ProxyScheme};
+pub use way::{ClientFiles, HttpVersions, Way};
 
 /// What to do to measure a target once. Stored as JSON, so the field names are a storage format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

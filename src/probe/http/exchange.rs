@@ -4,32 +4,26 @@
 //! only the length is kept unless someone asks for more; a few interim answers. Lenient where servers are sloppy and the meaning is
 //! clear.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, StatusCode, Version};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use url::Url;
 
+use super::form::Form;
+use super::link::{HEADERS, LINES, Link};
 use super::redirect::shown;
 use super::request::Asked;
-use super::stream::{Noted, Notes, Stream, TooManyInterim};
-use crate::model::Reason;
+use super::stream::{Noted, Notes, Stream};
+use super::two;
+use crate::model::{HttpVersion, Reason};
 use crate::probe::wire::failure::{self, Fault};
 use crate::probe::wire::timeline::{Deadline, Phase, Timeline};
 use crate::probe::wire::tls;
 
-/// Headers of an answer, status line included, may have this many bytes.
-const HEADERS: usize = 64 * 1024;
-/// And this many lines.
-const LINES: usize = 256;
 /// Reading stops here.
 pub(super) const BODY: usize = 1024 * 1024;
 
@@ -40,15 +34,12 @@ pub(super) struct Answer {
     body: Incoming,
     link: Link,
     notes: Arc<Notes>,
+    version: Option<HttpVersion>,
     asked: Instant,
+    /// When the first byte of it came.
+    first: Option<Instant>,
     /// When its headers were complete.
     pub(super) heard: Instant,
-}
-
-/// The connection, which moves only while someone waits for what it brings.
-struct Link {
-    connection: Pin<Box<Connection<TokioIo<Noted>, Full<Bytes>>>>,
-    ended: bool,
 }
 
 /// What was kept of a body.
@@ -64,62 +55,63 @@ pub(super) struct Body {
 pub(super) async fn ask(
     stream: Stream,
     url: &Url,
+    form: Form,
     asked: Asked<'_>,
     deadline: Deadline,
 ) -> Result<Answer, Fault> {
     let notes = Arc::new(Notes::default());
-    let request = asked.request(url, notes.clone()).ok_or_else(|| {
-        let error = format!("{} cannot be put into a request", shown(url));
-        Fault::down(Reason::Protocol, error)
-    })?;
+    let speaks_two = matches!(form, Form::Two(_));
+    let request = asked.request(url, notes.clone());
+    let request = request
+        .and_then(|request| form.apply(request))
+        .ok_or_else(|| {
+            let error = format!("{} cannot be put into a request", shown(url));
+            Fault::down(Reason::Protocol, error)
+        })?;
     let began = Instant::now();
     let io = TokioIo::new(Noted::new(stream, notes.clone()));
-    let answering = async {
-        let (mut sender, connection) = lenient().handshake(io).await?;
-        let mut link = Link {
-            connection: Box::pin(connection),
-            ended: false,
-        };
-        let response = link.drive(sender.send_request(request)).await?;
-        Ok((response, link))
-    };
+    let answering = Link::ask(io, request, speaks_two);
     let stuck = || match notes.first_byte() {
-        None => "waiting for the first byte".to_owned(),
-        Some(_) => "reading the headers".to_owned(),
+        Some(_) if !speaks_two => "reading the headers".to_owned(),
+        _ => "waiting for the first byte".to_owned(),
     };
     let (response, link) = deadline
         .bound(stuck, answering)
         .await?
-        .map_err(|error| unanswered(&error, &notes))?;
+        .map_err(|error| unanswered(&error, &notes, speaks_two))?;
+    notes.answered();
     let (head, body) = response.into_parts();
+    let version = match head.version {
+        Version::HTTP_10 => Some(HttpVersion::OneZero),
+        Version::HTTP_11 => Some(HttpVersion::One),
+        Version::HTTP_2 => Some(HttpVersion::Two),
+        _ => None,
+    };
+    // what comes first in HTTP/2 is the server's settings, often before it has read the request
+    let first = if speaks_two {
+        Some(Instant::now())
+    } else {
+        notes.first_byte()
+    };
     Ok(Answer {
         status: head.status,
         headers: head.headers,
         body,
         link,
         notes,
+        version,
         asked: began,
+        first,
         heard: Instant::now(),
     })
-}
-
-fn lenient() -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .ignore_invalid_headers_in_responses(true)
-        .max_buf_size(HEADERS)
-        .max_header_size(HEADERS)
-        .max_headers(LINES);
-    builder
 }
 
 impl Answer {
     /// Notes the answer's times as far as its headers.
     pub(super) fn note(&self, timeline: &mut Timeline) {
         timeline.status_code = Some(self.status.as_u16());
-        if let Some(first) = self.notes.first_byte() {
+        timeline.http_version = self.version;
+        if let Some(first) = self.first {
             timeline.add(Phase::FirstByte, first.duration_since(self.asked));
         }
         timeline.answered(self.heard);
@@ -127,7 +119,7 @@ impl Answer {
 
     /// Counts what its headers took where nothing more of it is read.
     pub(super) fn pass(&self, timeline: &mut Timeline) {
-        if let Some(first) = self.notes.first_byte() {
+        if let Some(first) = self.first {
             timeline.add(Phase::Transfer, self.heard.duration_since(first));
         }
     }
@@ -139,13 +131,13 @@ impl Answer {
         deadline: Deadline,
         timeline: &mut Timeline,
     ) -> Result<Body, Fault> {
-        let first = self.notes.first_byte();
+        let first = self.first;
         timeline.unanswered();
         let reading = self.read_on(is_wanted);
         let read = deadline
             .bound(|| "reading the body".to_owned(), reading)
             .await?;
-        let body = read.map_err(|error| cut_short(&error))?;
+        let body = read.map_err(|error| cut_short(&error, &self.notes))?;
         let now = Instant::now();
         if let Some(first) = first {
             timeline.add(Phase::Transfer, now.duration_since(first));
@@ -178,35 +170,21 @@ impl Answer {
     }
 }
 
-impl Link {
-    /// Waits for `wanted` while moving the connection along: no task of its own, so dropping the probe drops everything.
-    async fn drive<T>(&mut self, wanted: impl Future<Output = T>) -> T {
-        let mut wanted = pin!(wanted);
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = wanted.as_mut().poll(cx) {
-                return Poll::Ready(done);
-            }
-            if !self.ended && self.connection.as_mut().poll(cx).is_ready() {
-                // an error reaches whoever waits for the answer or the body
-                self.ended = true;
-            }
-            wanted.as_mut().poll(cx)
-        })
-        .await
-    }
-}
-
 /// An answer that never became one.
-fn unanswered(error: &hyper::Error, notes: &Notes) -> Fault {
+fn unanswered(error: &hyper::Error, notes: &Notes, spoke_two: bool) -> Fault {
     let doing = match notes.first_byte() {
-        None => "waiting for the first byte",
-        Some(_) => "reading the headers",
+        Some(_) if !spoke_two => "reading the headers",
+        _ => "waiting for the first byte",
     };
-    if let Some(flood) = failure::source_of::<TooManyInterim>(error) {
-        return Fault::down(
-            Reason::Protocol,
-            format!("{flood} (1xx) before the final one"),
-        );
+    // HTTP/2 keeps of an error its text alone
+    if let Some(flood) = notes.flood() {
+        return Fault::down(Reason::Protocol, flood.to_string());
+    }
+    if let Some(error) = failure::source_of::<h2::Error>(error) {
+        return two::broken(error, notes.early(), doing);
+    }
+    if let Some(error) = notes.broke().filter(|_| spoke_two) {
+        return tls::broken(error, doing);
     }
     if error.is_parse_too_large() {
         let error = format!("headers beyond {} KiB or {LINES} lines", HEADERS / 1024);
@@ -230,8 +208,15 @@ fn unanswered(error: &hyper::Error, notes: &Notes) -> Fault {
 }
 
 /// A body that did not come to its end.
-fn cut_short(error: &hyper::Error) -> Fault {
-    interrupted(error, "reading the body")
+fn cut_short(error: &hyper::Error, notes: &Notes) -> Fault {
+    const DOING: &str = "reading the body";
+    if let Some(error) = failure::source_of::<h2::Error>(error) {
+        return two::broken(error, notes.early(), DOING);
+    }
+    match notes.broke() {
+        Some(error) => tls::broken(error, DOING),
+        None => interrupted(error, DOING),
+    }
 }
 
 fn interrupted(error: &hyper::Error, doing: &str) -> Fault {

@@ -8,6 +8,7 @@
 //! nsswitch, mDNS, DNSSEC, encrypted transports and EDNS.
 
 mod cache;
+mod choice;
 mod error;
 mod health;
 mod literal;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use cache::Addresses;
+pub use choice::Resolvers;
 pub use error::ResolveError;
 pub(super) use error::words;
 use lookup::Lookups;

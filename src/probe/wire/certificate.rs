@@ -1,8 +1,7 @@
-//! What a server's certificate says, and in plain words why it is not trusted.
+//! Whether a server's certificate is trusted, and in plain words why it is not.
 //!
 //! The chain is judged by webpki; this file reads the certificate a second time for its dates and names, because a prober must be able
-//! to tell them also when the verdict is no. `cert_expires_at` is the leaf's: that is the one its owner renews, and servers send
-//! expired certificates of old cross-signatures that no client minds.
+//! to tell them also when the verdict is no. What else a chain says is read in `chain`.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use crate::model::{Reason, Timestamp};
+use super::chain::names_of;
+use crate::model::Reason;
 
 /// A certificate that is not trusted for its host.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,18 +22,42 @@ use crate::model::{Reason, Timestamp};
 pub struct Untrusted {
     pub reason: Reason,
     pub error: String,
-    pub expires_at: Option<Timestamp>,
+    /// All that was presented, the server's own first.
+    pub presented: Arc<[CertificateDer<'static>]>,
 }
 
 /// Judges as webpki does, and answers with an [`Untrusted`] where it says no.
 #[derive(Debug)]
 pub struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,
+    /// Lets anything pass; [`Self::judge`] tells what it would have said.
+    pub is_lenient: bool,
 }
 
 impl Verifier {
-    pub fn new(webpki: Arc<WebPkiServerVerifier>) -> Self {
-        Self { webpki }
+    pub fn new(webpki: Arc<WebPkiServerVerifier>, is_lenient: bool) -> Self {
+        Self { webpki, is_lenient }
+    }
+
+    /// What is wrong with a chain, if anything.
+    pub fn judge(
+        &self,
+        presented: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        let (leaf, rest) = presented
+            .split_first()
+            .ok_or(rustls::Error::NoCertificatesPresented)?;
+        let judged = self.webpki.verify_server_cert(leaf, rest, host, &[], now);
+        judged.map(drop).map_err(|error| match error {
+            rustls::Error::InvalidCertificate(why) => {
+                let untrusted = explain(&why, presented, host, now);
+                let why = OtherError(Arc::new(untrusted));
+                rustls::Error::InvalidCertificate(CertificateError::Other(why))
+            }
+            other => other,
+        })
     }
 }
 
@@ -44,19 +67,17 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.webpki
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| match error {
-                rustls::Error::InvalidCertificate(why) => {
-                    let untrusted = explain(&why, end_entity, server_name, now);
-                    let why = OtherError(Arc::new(untrusted));
-                    rustls::Error::InvalidCertificate(CertificateError::Other(why))
-                }
-                other => other,
-            })
+        if !self.is_lenient {
+            let presented: Vec<_> = std::iter::once(end_entity)
+                .chain(intermediates)
+                .cloned()
+                .collect();
+            self.judge(&presented, server_name, now)?;
+        }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -65,6 +86,9 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if self.is_lenient {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         self.webpki.verify_tls12_signature(message, cert, dss)
     }
 
@@ -74,6 +98,9 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if self.is_lenient {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         self.webpki.verify_tls13_signature(message, cert, dss)
     }
 
@@ -82,28 +109,36 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// When the first certificate of a chain expires.
-pub fn expiry(chain: Option<&[CertificateDer<'_>]>) -> Option<Timestamp> {
-    let leaf = chain?.first()?;
-    let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
-    Some(timestamp(leaf.validity().not_after.timestamp()))
+/// What an error of TLS says of the certificate, where it is about it.
+pub fn untrusted(error: &rustls::Error) -> Option<&Untrusted> {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+            other.0.downcast_ref::<Untrusted>()
+        }
+        _ => None,
+    }
 }
 
 fn explain(
     why: &CertificateError,
-    leaf: &CertificateDer<'_>,
+    presented: &[CertificateDer<'_>],
     host: &ServerName<'_>,
     now: UnixTime,
 ) -> Untrusted {
-    let parsed = X509Certificate::from_der(leaf).ok().map(|(_, leaf)| leaf);
-    let Some(leaf) = parsed else {
-        return Untrusted {
-            reason: Reason::Tls,
-            error: "the certificate cannot be read".to_owned(),
-            expires_at: None,
-        };
+    let owned = presented.iter().map(|it| it.clone().into_owned());
+    let untrusted = |(reason, error): (Reason, String)| Untrusted {
+        reason,
+        error,
+        presented: owned.collect(),
     };
-    let (reason, error) = match why {
+    let leaf = presented
+        .first()
+        .map(|leaf| X509Certificate::from_der(leaf));
+    let Some(Ok((_, leaf))) = leaf else {
+        let error = "the certificate cannot be read".to_owned();
+        return untrusted((Reason::Tls, error));
+    };
+    untrusted(match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             (Reason::CertExpired, expired(why, &leaf, now))
         }
@@ -137,12 +172,7 @@ fn explain(
             (Reason::Tls, error)
         }
         other => (Reason::Tls, format!("certificate is not trusted: {other}")),
-    };
-    Untrusted {
-        reason,
-        error,
-        expires_at: Some(timestamp(leaf.validity().not_after.timestamp())),
-    }
+    })
 }
 
 fn expired(why: &CertificateError, leaf: &X509Certificate<'_>, now: UnixTime) -> String {
@@ -162,13 +192,7 @@ fn expired(why: &CertificateError, leaf: &X509Certificate<'_>, now: UnixTime) ->
 /// The hosts a certificate is for, the first few of them.
 fn names(leaf: &X509Certificate<'_>) -> String {
     const SHOWN: usize = 3;
-    let extension = leaf.subject_alternative_name().ok().flatten();
-    let all = extension.map_or(&[][..], |extension| &extension.value.general_names);
-    let mut names = all.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => address(bytes),
-        _ => None,
-    });
+    let mut names = names_of(leaf);
     let mut text = names.by_ref().take(SHOWN).collect::<Vec<_>>().join(", ");
     let more = names.count();
     if text.is_empty() {
@@ -181,23 +205,12 @@ fn names(leaf: &X509Certificate<'_>) -> String {
     text
 }
 
-fn address(bytes: &[u8]) -> Option<String> {
-    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
-        return Some(std::net::Ipv4Addr::from(v4).to_string());
-    }
-    let v6 = <[u8; 16]>::try_from(bytes).ok()?;
-    Some(std::net::Ipv6Addr::from(v6).to_string())
-}
-
 fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn timestamp(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(seconds.saturating_mul(1_000_000))
-}
-
-fn day(seconds: i64) -> String {
+/// A day for people, of seconds since 1970.
+pub fn day(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(
         |_| "a day out of range".to_owned(),
         |instant| instant.strftime("%Y-%m-%d").to_string(),

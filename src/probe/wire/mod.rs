@@ -2,7 +2,10 @@
 //! where one failed.
 
 pub mod certificate;
+pub mod chain;
 pub mod connect;
 pub mod failure;
+pub mod proxy;
+mod terms;
 pub mod timeline;
 pub mod tls;

@@ -3,13 +3,17 @@
 //! Phases are disjoint spans between the start and the end of a probe, so their sum never exceeds its latency. A phase is counted when
 //! it succeeds; one that a probe got stuck in is named by the error instead.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::failure::Fault;
-use crate::model::{Detail, Hop, Measurement, Phases, Reason, Timestamp};
+use crate::model::{Chain, Detail, Hop, HttpVersion, Measurement, Phases, Reason, Timestamp};
 
 /// The end of a probe: absolute, so no step can stretch it.
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +40,33 @@ impl Deadline {
         stuck: impl FnOnce() -> String,
         step: impl Future<Output = T>,
     ) -> Result<T, Fault> {
-        timeout_at(self.at, step).await.map_err(|_| {
+        let late = |error: String| Fault::down(Reason::Timeout, error);
+        self.bound_or(late, stuck, step).await
+    }
+
+    /// The same where it is not the target that keeps us waiting: `late` makes a fault of what is to be said.
+    pub async fn bound_or<T>(
+        self,
+        late: impl FnOnce(String) -> Fault,
+        stuck: impl FnOnce() -> String,
+        step: impl Future<Output = T>,
+    ) -> Result<T, Fault> {
+        let (mut step, mut end) = (pin!(step), pin!(sleep_until(self.at)));
+        let done = poll_fn(|cx| {
+            if let Poll::Ready(done) = step.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            // a runtime that a flood keeps busy looks at its timers rarely
+            let is_over = end.as_mut().poll(cx).is_ready() || Instant::now() >= self.at;
+            if is_over {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        });
+        done.await.ok_or_else(|| {
             let allowed = spoken(self.allowed);
-            let error = format!("no answer within {allowed}, stuck {}", stuck());
-            Fault::down(Reason::Timeout, error)
+            late(format!("no answer within {allowed}, stuck {}", stuck()))
         })
     }
 }
@@ -66,6 +93,11 @@ pub struct Timeline {
     pub resolved_ip: Option<IpAddr>,
     pub cert_expires_at: Option<Timestamp>,
     pub redirects: Vec<Hop>,
+    pub http_version: Option<HttpVersion>,
+    /// What was presented on the last connection.
+    pub chain: Option<Arc<Chain>>,
+    /// A certificate on the way that is valid for fewer days than the target asks for, in words.
+    pub expiring: Option<String>,
 }
 
 impl Timeline {
@@ -78,6 +110,9 @@ impl Timeline {
             resolved_ip: None,
             cert_expires_at: None,
             redirects: Vec::new(),
+            http_version: None,
+            chain: None,
+            expiring: None,
         }
     }
 
@@ -110,6 +145,8 @@ impl Timeline {
         self.status_code = None;
         self.resolved_ip = None;
         self.cert_expires_at = None;
+        self.http_version = None;
+        self.chain = None;
     }
 
     pub fn measurement(self) -> Measurement {
@@ -118,12 +155,14 @@ impl Timeline {
             packets: None,
             cert_expires_at: self.cert_expires_at,
             redirects: self.redirects,
+            http_version: self.http_version,
         };
         Measurement {
             latency: self.end.map(|end| end.duration_since(self.start)),
             status_code: self.status_code,
             resolved_ip: self.resolved_ip,
             detail: (detail != Detail::default()).then(|| Box::new(detail)),
+            chain: self.chain,
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! A batch that returned is as durable as the server's `synchronous_commit` says.
 
+mod certificate;
 mod codec;
 mod days;
 mod error;
@@ -26,10 +27,11 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Access, Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Progress,
-    Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Access, Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store,
+    StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
 use error::{Failed, locate};
 use server::Server;
 use session::{Purpose, Session, Sessions};
@@ -167,6 +169,11 @@ impl Store for PostgresStore {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         self.read(read::latest_by_target).await
+    }
+
+    async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
+        self.read(async |session| certificate::read(session, target).await)
+            .await
     }
 
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

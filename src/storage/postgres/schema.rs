@@ -14,12 +14,13 @@ use super::session::Session;
 /// What partitions, their keys and these statements need.
 const OLDEST_VERSION: i32 = 140_000;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../sql/migrations/0001_start.postgres.sql"),
     include_str!("../sql/migrations/0002_rollups.postgres.sql"),
     include_str!("../sql/migrations/0003_retention.postgres.sql"),
     include_str!("../sql/migrations/0004_views.postgres.sql"),
     include_str!("../sql/migrations/0005_settled.postgres.sql"),
+    include_str!("../sql/migrations/0006_certificates.postgres.sql"),
 ];
 
 pub async fn migrate(mut session: Session, access: Access) -> Result<Migrated, Failed> {

@@ -10,9 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
+use super::super::chain::Written;
 use super::super::day::Day;
 use super::super::row::{column_micros, detail_json, outcome_began};
 use super::super::{Recorded, Resolution, StoreError};
+use super::certificate;
 use super::codec::{Instant, column};
 use super::days::{self, Table};
 use super::error::Failed;
@@ -42,6 +44,7 @@ struct Known {
     /// The series of this location.
     series: TargetMap<i32>,
     verdicts: Verdicts,
+    chains: Written<i32>,
     /// From which day on results are kept. It may have risen since: then the batch fails, and this is read anew.
     floor: Option<Day>,
     /// How many more batches to merge before one is appended again.
@@ -138,6 +141,8 @@ impl Known {
             recorded.stored = self.write(&session, batch.len(), &placed).await?;
         }
         recorded.duplicate = known as u64 - recorded.stored;
+        let results = placed.iter().map(|row| (row.series_key, row.result));
+        certificate::write(&session, &mut self.chains, results).await;
         session.release();
         Ok(recorded)
     }

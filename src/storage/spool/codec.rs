@@ -135,6 +135,8 @@ fn read(rest: &mut Rest<'_>) -> Result<ProbeResult, Unreadable> {
                 status_code,
                 resolved_ip,
                 detail,
+                // the next result that reaches the database has it
+                chain: None,
             },
         },
     })
@@ -213,7 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Packets, Phases};
+    use crate::model::{HttpVersion, Packets, Phases};
 
     fn observations() -> impl Strategy<Value = Observation> {
         let phases = any::<[Option<u32>; 5]>().prop_map(|it| Phases {
@@ -240,12 +242,18 @@ mod tests {
             proptest::option::of(phases),
             proptest::option::of(packets),
             proptest::option::of(0..4_000_000_000_000_000_i64),
+            proptest::option::of(proptest::sample::select(vec![
+                HttpVersion::OneZero,
+                HttpVersion::One,
+                HttpVersion::Two,
+            ])),
         )
-            .prop_map(|(phases, packets, expires)| {
+            .prop_map(|(phases, packets, expires, http_version)| {
                 Box::new(Detail {
                     phases,
                     packets,
                     cert_expires_at: expires.map(Timestamp::from_micros),
+                    http_version,
                     ..Detail::default()
                 })
             });
@@ -256,6 +264,7 @@ mod tests {
             proptest::option::of(detail),
         )
             .prop_map(|(latency, status_code, resolved_ip, detail)| Measurement {
+                chain: None,
                 latency: latency.map(Duration::from_nanos),
                 status_code,
                 resolved_ip,
@@ -320,6 +329,7 @@ mod tests {
                 status_code: Some(503),
                 resolved_ip: Some(Ipv4Addr::new(192, 0, 2, 1).into()),
                 detail: None,
+                chain: None,
             },
         );
         let result = ProbeResult {

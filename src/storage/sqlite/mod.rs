@@ -28,10 +28,10 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
-    Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Progress,
-    Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Presented,
+    Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
 use advice::locate;
 use open::{Use, open_connection};
 use write::Writer;
@@ -218,6 +218,12 @@ impl Store for SqliteStore {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         self.read(read::latest_by_target).await
+    }
+
+    async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
+        self.prompt
+            .read(move |connection| read::certificates(connection, target))
+            .await
     }
 
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

@@ -4,6 +4,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use rusqlite::{Connection, Row, params};
 
+use super::super::chain::{self, Presented};
 use super::super::{Latest, ResultQuery, Stats, StoreError};
 use super::codec::{Origin, Owner, stored_result, target_id};
 use super::days::{self, Day, Kind};
@@ -148,6 +149,23 @@ fn owner(row: &Row<'_>, first: usize) -> Result<Owner, StoreError> {
         target_name: text(first + 1)?.into(),
         location: text(first + 2)?.into(),
     })
+}
+
+pub fn certificates(
+    connection: &Connection,
+    target: TargetId,
+) -> Result<Vec<Presented>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/certificates.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut rows = statement.query([target.to_string()]).map_err(store_error)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let text = |index| row.get::<_, String>(index).map_err(store_error);
+        let seen_at = Timestamp::from_micros(row.get(1).map_err(store_error)?);
+        all.push(chain::presented(&text(0)?, seen_at, &text(2)?)?);
+    }
+    Ok(all)
 }
 
 pub fn latest_by_target(connection: &Connection) -> Result<Vec<Latest>, StoreError> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::super::CLOCK_TOLERANCE;
+use super::super::chain::{self, Due, Written};
 use super::super::plan::SyncPlan;
 use super::super::{Change, Figures, Progress, Recorded, Resolution, Stale, StoreError};
 use super::checkpoint::{self, Checkpoints};
@@ -15,7 +16,7 @@ use super::days::{self, Day, Kind};
 use super::figures;
 use super::verdict::Verdicts;
 use super::{retention, store_error, targets};
-use crate::model::{Declared, ProbeResult, TargetId, TargetMap, Timestamp};
+use crate::model::{Declared, ProbeResult, TargetId, TargetMap, Timestamp, micros};
 
 pub struct Writer {
     connection: Connection,
@@ -30,6 +31,7 @@ pub struct Writer {
     /// The series of this location.
     series: TargetMap<i64>,
     verdicts: Verdicts,
+    chains: Written<i64>,
 }
 
 /// A result with everything that its rows refer to, in the order of its table's key.
@@ -56,6 +58,7 @@ impl Writer {
             days,
             series: TargetMap::default(),
             verdicts: Verdicts::default(),
+            chains: Written::default(),
         })
     }
 
@@ -86,6 +89,7 @@ impl Writer {
         let recorded = self.record_in_transaction(batch);
         if recorded.is_err() {
             self.verdicts.forget();
+            self.chains.forget();
             // so may be tables and series that the lost transaction created
             self.days.clear();
             self.series.clear();
@@ -153,6 +157,10 @@ impl Writer {
         recorded.stored = insert(&transaction, &placed)?;
         recorded.duplicate = placed.len() as u64 - recorded.stored;
         update_states(&transaction, &placed)?;
+        let chains = self
+            .chains
+            .due(placed.iter().map(|row| (row.series_key, row.result)));
+        write_chains(&transaction, &chains)?;
         let buckets: BTreeSet<_> = placed
             .iter()
             .filter_map(|row| Some(row.result.slot.bucket(Resolution::FiveMinutes.width()?)))
@@ -164,6 +172,7 @@ impl Writer {
             .execute(include_str!("../sql/result_id_write.sqlite.sql"), [last_id])
             .map_err(store_error)?;
         transaction.commit().map_err(store_error)?;
+        self.chains.note(&chains);
         Ok(recorded)
     }
 
@@ -302,6 +311,25 @@ fn update_states(connection: &Connection, placed: &[Placed<'_>]) -> Result<(), S
                 began.as_micros(),
                 unbroken,
             ])
+            .map_err(store_error)?;
+    }
+    Ok(())
+}
+
+fn write_chains(connection: &Connection, chains: &[Due<'_, i64>]) -> Result<(), StoreError> {
+    let every = micros(chain::EVERY);
+    for due in chains {
+        connection
+            .prepare_cached(include_str!("../sql/certificate_write.sqlite.sql"))
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    due.series,
+                    due.chain.digest.to_string(),
+                    due.seen_at.as_micros(),
+                    chain::json(due.chain),
+                    every,
+                ])
+            })
             .map_err(store_error)?;
     }
     Ok(())

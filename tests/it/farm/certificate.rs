@@ -6,9 +6,10 @@ use base64::Engine;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// What is wrong with a server's certificate.
@@ -29,6 +30,17 @@ pub enum Certificate {
     Forged,
     /// For these names only.
     For(Vec<String>),
+    /// Valid for so many days from now.
+    Days(u16),
+}
+
+/// What a server asks and offers in a handshake, beside its certificate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manners {
+    /// In the order of its liking.
+    pub alpn: &'static [&'static str],
+    /// Only those whom the farm's authority vouches for may come in.
+    pub asks_who: bool,
 }
 
 pub struct Authority {
@@ -51,17 +63,41 @@ impl Authority {
     }
 
     pub fn acceptor(&self, certificate: &Certificate) -> TlsAcceptor {
+        self.acceptor_with(certificate, Manners::default())
+    }
+
+    pub fn acceptor_with(&self, certificate: &Certificate, manners: Manners) -> TlsAcceptor {
         let (chain, key) = self.issue(certificate);
+        self.acceptor_of(chain, &key, manners)
+    }
+
+    /// Presents this chain.
+    pub fn acceptor_of(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: &KeyPair,
+        manners: Manners,
+    ) -> TlsAcceptor {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der()).expect("an authority");
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .expect("the provider speaks TLS")
-            .with_no_client_auth()
+            .expect("the provider speaks TLS");
+        let builder = if manners.asks_who {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("there is a root"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let mut config = builder
             .with_single_cert(
                 chain,
                 PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
             )
             .expect("the key is the certificate's");
+        let protocols = manners.alpn.iter();
+        config.alpn_protocols = protocols.map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 
@@ -76,7 +112,7 @@ impl Authority {
         pem(&self.der())
     }
 
-    fn issue(&self, certificate: &Certificate) -> (Vec<CertificateDer<'static>>, KeyPair) {
+    pub fn issue(&self, certificate: &Certificate) -> (Vec<CertificateDer<'static>>, KeyPair) {
         let names = match certificate {
             Certificate::For(names) => names.clone(),
             _ => ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into(),
@@ -88,6 +124,14 @@ impl Authority {
         name.push(DnType::CommonName, "Farm Server");
         match certificate {
             Certificate::Expired => params.not_after = date_time_ymd(2020, 1, 2),
+            Certificate::Days(days) => {
+                let span = jiff::Span::new().days(i64::from(*days));
+                let end = jiff::Timestamp::now().in_tz("UTC").expect("UTC is known");
+                let end = end.checked_add(span).expect("a day that there is");
+                // from midnight: a day less than it will be at noon
+                let (year, month, day) = (end.year(), end.month(), end.day());
+                params.not_after = date_time_ymd(year.into(), month as u8, day as u8);
+            }
             Certificate::NotYet => params.not_before = date_time_ymd(2090, 1, 1),
             Certificate::SelfSigned { authority: true } => {
                 params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -7,6 +7,8 @@ mod answer;
 pub mod certificate;
 mod content;
 pub mod dns;
+pub mod h2;
+pub mod proxy;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -65,6 +67,10 @@ impl Farm {
             trusted,
             authority,
         }
+    }
+
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Trusts the farm's authority and no other.
@@ -186,9 +192,14 @@ impl Full {
     }
 
     pub fn start() -> Self {
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        listener.bind(&any.into()).expect("loopback is there");
+        Self::at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// The same on an address of choice.
+    pub fn at(any: SocketAddr) -> Self {
+        let domain = Domain::for_address(any);
+        let listener = Socket::new(domain, Type::STREAM, None).expect("a socket");
+        listener.bind(&any.into()).expect("a free loopback address");
         listener.listen(0).expect("a bound socket can listen");
         let address = listener
             .local_addr()
@@ -196,7 +207,7 @@ impl Full {
         // the queue of a backlog of 0 holds one; what comes after waits for a place that never comes
         let waiting = (0..3)
             .map(|_| {
-                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+                let socket = Socket::new(domain, Type::STREAM, None).expect("a socket");
                 socket.set_nonblocking(true).expect("a socket has flags");
                 // in progress, for ever
                 drop(socket.connect(&address));
@@ -204,7 +215,7 @@ impl Full {
             })
             .collect();
         Self {
-            address: address.as_socket().expect("bound to an IPv4 address"),
+            address: address.as_socket().expect("bound to an address"),
             _listener: listener,
             _waiting: waiting,
         }

@@ -5,12 +5,14 @@ mod expect;
 mod secret;
 mod url;
 
-use ::url::Url;
+use std::net::IpAddr;
+
+use ::url::{Host, Url};
 
 use super::super::report::Report;
 use super::key::Key;
 use super::value::{Answer, Field};
-use crate::model::{Ask, Credentials, Expect, Header, HttpSpec, Method};
+use crate::model::{Ask, Credentials, Expect, Header, HttpSpec, Method, Way};
 use ask::AskDraft;
 use expect::ExpectDraft;
 pub use secret::conceal;
@@ -80,7 +82,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Keys below which secrets stand. Where one of them is out of place its values are not shown either.
-pub const SECRET_KEYS: &[&str] = &["headers", "body", "basic_auth", "bearer"];
+pub const SECRET_KEYS: &[&str] = &["headers", "body", "basic_auth", "bearer", "proxy"];
 
 /// Browsers give up after as many.
 const MAX_REDIRECTS: i128 = 20;
@@ -198,7 +200,16 @@ impl HttpDraft {
             || (self.url.said()).is_some_and(|(url, _)| has_credentials(url))
     }
 
-    pub fn finish(self, defaults: &Self) -> Option<HttpSpec> {
+    /// The address to connect to, if the URL has one instead of a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.url.said()?.0.host()? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            Host::Domain(_) => None,
+        }
+    }
+
+    pub fn finish(self, defaults: &Self, way: Way) -> Option<HttpSpec> {
         let identifies = self.identifies();
         let (ask, expect) = (self.ask, self.expect);
         let default_credentials = || {
@@ -223,6 +234,7 @@ impl HttpDraft {
         let most = most.or(defaults.max_redirects.said().copied());
         let (url, written) = self.url.into_said()?;
         Some(HttpSpec {
+            way: Box::new(way),
             ask: Box::new(Ask {
                 method: ask.method.into_said(),
                 headers,
