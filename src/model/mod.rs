@@ -21,7 +21,10 @@ pub use result::{
     Detail, ErrorText, Failure, Measurement, Observation, Outcome, Packets, Phases, ProbeResult,
     Reason, StoredResult, Verdict,
 };
-pub use spec::{Family, Host, HttpSpec, IcmpSpec, Kind, ProbeSpec, TrainSpec};
+pub use spec::{
+    BadEscape, BadPattern, DnsSpec, Family, Host, HttpSpec, IcmpSpec, Kind, Pattern, Payload,
+    ProbeSpec, Rcode, Record, StartTls, TcpSpec, TlsSpec, TrainSpec, Transport,
+};
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};
 pub use time::{InvalidTimestamp, Timestamp, micros};

@@ -2,13 +2,18 @@
 //!
 //! Promises that whatever it returns without an error satisfies the bounds of `model::TargetSpec`. Leaves out where the text came from.
 
+mod dns;
 mod draft;
 mod host;
 mod http;
 mod icmp;
 mod key;
+mod reach;
 mod shared;
 mod target;
+mod tcp;
+mod tls;
+mod trust;
 mod value;
 
 use std::collections::HashMap;

@@ -82,6 +82,53 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Takes any certificate, whoever signed it and for whom, from a server that has its key.
+#[derive(Debug)]
+pub struct Anyone {
+    webpki: Arc<WebPkiServerVerifier>,
+}
+
+impl Anyone {
+    pub fn new(webpki: Arc<WebPkiServerVerifier>) -> Self {
+        Self { webpki }
+    }
+}
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.webpki.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.webpki.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+}
+
 /// When the first certificate of a chain expires.
 pub fn expiry(chain: Option<&[CertificateDer<'_>]>) -> Option<Timestamp> {
     let leaf = chain?.first()?;

@@ -3,6 +3,7 @@
 
 pub mod certificate;
 pub mod connect;
+pub mod dial;
 pub mod failure;
 pub mod timeline;
 pub mod tls;

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,10 +15,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::certificate::{self, Untrusted, Verifier};
+use super::certificate::{self, Anyone, Untrusted, Verifier};
 use super::failure::{self, Fault, source_of};
 use super::timeline::Timeline;
 use crate::model::Reason;
+
+const NO_PROTOCOL: &str = "the server speaks none of the protocols that were offered";
 
 /// The authorities whose certificates are trusted. Never empty.
 #[derive(Debug, Clone)]
@@ -32,6 +35,19 @@ pub struct NoRoots;
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
+    /// Takes any certificate.
+    lenient: TlsConnector,
+}
+
+/// What is asked for in the first message, and whether the certificate must be trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct Hello<'a> {
+    /// A name or an address.
+    pub name: &'a str,
+    /// Protocols to choose from (RFC 7301).
+    pub alpn: &'a [String],
+    /// Any certificate will do.
+    pub insecure: bool,
 }
 
 impl Roots {
@@ -67,9 +83,11 @@ impl Tls {
         let webpki = WebPkiServerVerifier::builder_with_provider(roots.0.clone(), provider.clone())
             .build()
             .expect("roots are never empty and no revocation lists are given");
-        let verifier = Arc::new(Verifier::new(webpki));
+        let strict = Arc::new(Verifier::new(webpki.clone()));
+        let lenient = Arc::new(Anyone::new(webpki));
         Self {
-            connector: TlsConnector::from(Arc::new(config(provider, verifier))),
+            connector: TlsConnector::from(Arc::new(config(provider.clone(), strict))),
+            lenient: TlsConnector::from(Arc::new(config(provider, lenient))),
         }
     }
 
@@ -80,29 +98,59 @@ impl Tls {
         host: &str,
         timeline: &mut Timeline,
     ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        // the root's dot is not part of a TLS name (RFC 6066 section 3)
-        let bare = bare.strip_suffix('.').unwrap_or(bare);
-        let name = ServerName::try_from(bare.to_owned()).map_err(|_| {
-            let error = format!("{host} is no name that TLS can ask for");
-            Fault::down(Reason::Tls, error)
-        })?;
-        match self.connector.connect(name, tcp).await {
-            Ok(stream) => {
-                let (_, session) = stream.get_ref();
-                timeline.cert_expires_at = certificate::expiry(session.peer_certificates());
-                Ok(Box::new(stream))
-            }
-            Err(error) => {
-                let untrusted = source_of::<rustls::Error>(&error).and_then(untrusted);
-                timeline.cert_expires_at = untrusted.and_then(|untrusted| untrusted.expires_at);
-                Err(failed(&error))
-            }
+        let name = server_name(host)?;
+        finished(self.connector.connect(name, tcp).await, timeline)
+    }
+
+    /// Shakes hands with this first message.
+    pub async fn greet(
+        &self,
+        tcp: TcpStream,
+        hello: Hello<'_>,
+        timeline: &mut Timeline,
+    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+        let name = server_name(hello.name)?;
+        let connector = if hello.insecure {
+            &self.lenient
+        } else {
+            &self.connector
+        };
+        let alpn = hello.alpn.iter().map(|it| it.clone().into_bytes());
+        let connector = connector.with_alpn(alpn.collect());
+        finished(connector.connect(name, tcp).await, timeline)
+    }
+}
+
+fn server_name(host: &str) -> Result<ServerName<'static>, Fault> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    // the root's dot is not part of a TLS name (RFC 6066 section 3)
+    let bare = bare.strip_suffix('.').unwrap_or(bare);
+    ServerName::try_from(bare.to_owned()).map_err(|_| {
+        let error = format!("{host} is no name that TLS can ask for");
+        Fault::down(Reason::Tls, error)
+    })
+}
+
+/// Reads the end of the certificate from a handshake that ended, well or not.
+fn finished(
+    handshake: io::Result<TlsStream<TcpStream>>,
+    timeline: &mut Timeline,
+) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+    match handshake {
+        Ok(stream) => {
+            let (_, session) = stream.get_ref();
+            timeline.cert_expires_at = certificate::expiry(session.peer_certificates());
+            Ok(Box::new(stream))
+        }
+        Err(error) => {
+            let untrusted = source_of::<rustls::Error>(&error).and_then(untrusted);
+            timeline.cert_expires_at = untrusted.and_then(|untrusted| untrusted.expires_at);
+            Err(failed(&error))
         }
     }
 }
 
-fn config(provider: Arc<CryptoProvider>, verifier: Arc<Verifier>) -> ClientConfig {
+fn config(provider: Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has the suites of TLS 1.2 and 1.3")
@@ -144,13 +192,13 @@ pub fn broken(error: &rustls::Error, doing: &str) -> Fault {
     }
     let text = match error {
         rustls::Error::InvalidMessage(_) => {
-            "the answer is not TLS: is this an https port?".to_owned()
+            "the answer is not TLS: is this a port for it?".to_owned()
         }
         rustls::Error::AlertReceived(alert) => refused(*alert),
         rustls::Error::PeerIncompatible(_) => {
             format!("the server speaks no TLS that is safe today: {error}")
         }
-        rustls::Error::NoApplicationProtocol => "the server does not offer HTTP/1.1".to_owned(),
+        rustls::Error::NoApplicationProtocol => NO_PROTOCOL.to_owned(),
         other => other.to_string(),
     };
     let error = match error {
@@ -169,7 +217,7 @@ fn refused(alert: AlertDescription) -> String {
         AlertDescription::ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3",
         AlertDescription::UnrecognisedName => "the server does not know this host name",
         AlertDescription::CertificateRequired => "the server wants a client's certificate",
-        AlertDescription::NoApplicationProtocol => "the server does not offer HTTP/1.1",
+        AlertDescription::NoApplicationProtocol => NO_PROTOCOL,
         AlertDescription::InternalError => "the server had an internal error",
         AlertDescription::AccessDenied => "the server denied access",
         other => return format!("the server sent the TLS alert {other:?}"),
