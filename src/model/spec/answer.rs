@@ -49,7 +49,13 @@ impl Record {
                 let value = written.trim_start().split_once(char::is_whitespace)?.1;
                 let value = value.trim_start().split_once(char::is_whitespace)?.1;
                 let (flags, tag) = (number(flags)?, tag.to_ascii_lowercase());
-                Some(format!("{flags} {tag} {}", unquoted(value.trim())))
+                let value = unquoted(value.trim());
+                // an authority is a name (RFC 8659 section 4.2), other values are not
+                let value = match tag.as_str() {
+                    "issue" | "issuewild" => value.trim_end_matches('.').to_ascii_lowercase(),
+                    _ => value,
+                };
+                Some(format!("{flags} {tag} {value}"))
             }
             _ => None,
         }

@@ -109,11 +109,7 @@ fn text(record: Record, entry: &Entry) -> Option<String> {
         }
         RData::CAA(it) => {
             let value = String::from_utf8_lossy(&it.value);
-            return Some(format!(
-                "{} {} {value}",
-                it.flags(),
-                it.tag.to_ascii_lowercase()
-            ));
+            format!("{} {} {value}", it.flags(), it.tag)
         }
         _ => return None,
     };

@@ -27,6 +27,8 @@ pub enum Certificate {
     Foreign,
     /// From an authority that bears the trusted one's name and has another key.
     Forged,
+    /// Until this second since 1970.
+    Until(i64),
     /// For these names only.
     For(Vec<String>),
 }
@@ -51,9 +53,14 @@ impl Authority {
     }
 
     pub fn acceptor(&self, certificate: &Certificate) -> TlsAcceptor {
+        self.choosing(certificate, &[])
+    }
+
+    /// One that speaks these protocols, the preferred one first (RFC 7301).
+    pub fn choosing(&self, certificate: &Certificate, alpn: &[&str]) -> TlsAcceptor {
         let (chain, key) = self.issue(certificate);
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider speaks TLS")
             .with_no_client_auth()
@@ -62,6 +69,7 @@ impl Authority {
                 PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
             )
             .expect("the key is the certificate's");
+        config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 
@@ -89,6 +97,10 @@ impl Authority {
         match certificate {
             Certificate::Expired => params.not_after = date_time_ymd(2020, 1, 2),
             Certificate::NotYet => params.not_before = date_time_ymd(2090, 1, 1),
+            Certificate::Until(second) => {
+                let since = std::time::Duration::from_secs(second.cast_unsigned());
+                params.not_after = date_time_ymd(1970, 1, 1) + since;
+            }
             Certificate::SelfSigned { authority: true } => {
                 params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             }

@@ -6,6 +6,9 @@
 mod answer;
 pub mod certificate;
 pub mod dns;
+pub mod judge;
+pub mod oracle;
+pub mod script;
 
 use std::future::Future;
 use std::net::SocketAddr;
