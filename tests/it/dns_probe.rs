@@ -362,6 +362,8 @@ async fn a_question_has_another_id_and_another_port_each_time() {
     assert!(server.askers() > 12, "{} ports", server.askers());
 }
 
+type Rubbish = Box<dyn Fn(&Message) -> Vec<u8> + Send + Sync>;
+
 /// A header with the id of `query` that promises `answers`, the question, and then these bytes.
 fn hostile(query: &Message, answers: u16, rest: &[u8]) -> Vec<u8> {
     let mut bytes = bytes(&empty(query));
@@ -385,7 +387,6 @@ async fn garbage_is_protocol_whatever_its_form() {
             .concat(),
         )
     };
-    type Rubbish = Box<dyn Fn(&Message) -> Vec<u8> + Send + Sync>;
     let all: [(&str, Rubbish); 5] = [
         ("a loop", Box::new(itself)),
         (

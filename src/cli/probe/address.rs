@@ -59,7 +59,8 @@ fn tls(address: &Url, ip: Family) -> Result<ProbeSpec, String> {
     for (key, value) in parameters(address) {
         match key.as_str() {
             "starttls" => {
-                spec.starttls = Some(word(&key, &value, &StartTls::ALL, StartTls::as_str)?)
+                let protocol = word(&key, &value, &StartTls::ALL, StartTls::as_str)?;
+                spec.starttls = Some(protocol);
             }
             "server_name" => spec.server_name = Some(value),
             "alpn" => spec.alpn = value.split(',').map(str::to_owned).collect(),

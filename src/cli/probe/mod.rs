@@ -31,8 +31,8 @@ const ROUNDS: u32 = 5;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A host to ping, a URL (http://, https://, tcp://HOST:PORT, tls://HOST, dns://SERVER/NAME?type=A), or a network to sweep, like
-    /// 192.168.1.0/24
+    /// A host to ping, an http:// or https:// URL, `tcp://HOST:PORT`, `tls://HOST`, `dns://SERVER/NAME?type=A`, or a network to sweep,
+    /// like 192.168.1.0/24
     #[arg(value_name = "HOST|URL|NETWORK")]
     target: String,
     /// Ping, also the host of a URL; five times unless -c says otherwise

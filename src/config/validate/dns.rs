@@ -150,7 +150,12 @@ impl DnsDraft {
         }
     }
 
-    pub fn finish(self, reach: ReachDraft, trust: TrustDraft, defaults: &Draft) -> Option<DnsSpec> {
+    pub fn finish(
+        self,
+        reach: &ReachDraft,
+        trust: TrustDraft,
+        defaults: &Draft,
+    ) -> Option<DnsSpec> {
         let (own, given) = (self, &defaults.dns);
         let ip = reach.family(own.host(given), &defaults.reach);
         let record = own.record(given);

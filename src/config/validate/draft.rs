@@ -152,7 +152,7 @@ impl Draft {
             || default_slow_after(timeout),
             |&slow_after| slow_after.min(timeout),
         );
-        let (reach, trust) = (self.reach, self.trust);
+        let (reach, trust) = (&self.reach, self.trust);
         let probe = match kind {
             Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(reach, defaults, timeout, interval)?),
             Kind::Http => ProbeSpec::Http(self.http.finish()?),

@@ -154,7 +154,7 @@ impl IcmpDraft {
 
     pub fn finish(
         self,
-        reach: ReachDraft,
+        reach: &ReachDraft,
         defaults: &Draft,
         timeout: Duration,
         interval: Duration,

@@ -54,12 +54,12 @@ pub struct TcpDraft {
 }
 
 impl TcpDraft {
-    pub fn finish(self, reach: ReachDraft, defaults: &ReachDraft) -> Option<TcpSpec> {
+    pub fn finish(self, reach: &ReachDraft, defaults: &ReachDraft) -> Option<TcpSpec> {
         let host = reach.host.said()?.clone();
         Some(TcpSpec {
             ip: reach.family(Some(&host), defaults),
             host: host.into(),
-            port: reach.port.into_said()?,
+            port: *reach.port.said()?,
             send: self.send.into_said(),
             expect: self.expect.into_said(),
         })

@@ -68,7 +68,7 @@ impl TlsDraft {
 
     pub fn finish(
         self,
-        reach: ReachDraft,
+        reach: &ReachDraft,
         trust: TrustDraft,
         defaults: &super::draft::Draft,
     ) -> Option<TlsSpec> {
@@ -82,7 +82,7 @@ impl TlsDraft {
         let (own, given) = (trust, &defaults.trust);
         Some(TlsSpec {
             host: host.into(),
-            port: reach.port.into_said().unwrap_or(standard),
+            port: *reach.port.said().unwrap_or(&standard),
             ip,
             server_name: own.server_name.into_said(),
             insecure: *own

@@ -38,11 +38,10 @@ impl Record {
                 Some(format!("{priority} {weight} {port} {}", name(host)?))
             }
             (Self::Soa, [first, mailbox, numbers @ ..]) if numbers.len() == 5 => {
-                let mut text = format!("{} {}", name(first)?, name(mailbox)?);
-                for word in numbers {
-                    text.push_str(&format!(" {}", number(word)?));
-                }
-                Some(text)
+                let numbers = numbers.iter().map(|it| number(it).map(|it| it.to_string()));
+                let numbers: Vec<String> = numbers.collect::<Option<_>>()?;
+                let numbers = numbers.join(" ");
+                Some(format!("{} {} {numbers}", name(first)?, name(mailbox)?))
             }
             (Self::Txt, _) => Some(unquoted(written)),
             (Self::Caa, [flags, tag, ..]) => {

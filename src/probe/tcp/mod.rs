@@ -59,12 +59,10 @@ impl TcpProber {
             let sent = deadline.bound(stuck, sending).await?;
             sent.map_err(|error| failure::broken(&error, "sending"))?;
         }
-        match &spec.expect {
-            Some(pattern) => listen::until(&mut stream, pattern, asked, deadline, timeline).await,
-            None => {
-                timeline.answered(Instant::now());
-                Ok(())
-            }
+        if let Some(pattern) = &spec.expect {
+            return listen::until(&mut stream, pattern, asked, deadline, timeline).await;
         }
+        timeline.answered(Instant::now());
+        Ok(())
     }
 }
