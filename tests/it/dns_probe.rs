@@ -326,6 +326,42 @@ async fn forged_and_late_answers_are_passed_over() {
 }
 
 #[tokio::test]
+async fn capitals_do_not_make_another_question() {
+    let server = Oracle::start(|query, over| {
+        let mut message = with(query, &[here()]);
+        let lower = query.queries[0].name().to_lowercase();
+        message.queries[0].name = lower.clone();
+        message.answers[0].name = lower;
+        sent(&message, over)
+    })
+    .await;
+    let loud = DnsSpec {
+        query: "WWW.Example.COM".to_owned(),
+        ..spec(server.address.port())
+    };
+    assert_up(&probe(&loud).await);
+}
+
+#[tokio::test]
+async fn a_truncated_answer_without_its_whole_says_both() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let answering = tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let mut message = empty(&Message::from_vec(&buffer[..length]).unwrap());
+            message.metadata.truncation = true;
+            socket.send_to(&bytes(&message), from).await.unwrap();
+        }
+    });
+    let observation = probe(&spec(port)).await;
+    let error = "truncated over UDP, and over TCP: 127.0.0.1:";
+    assert_down(&observation, Reason::Refused, error);
+    answering.abort();
+}
+
+#[tokio::test]
 async fn an_answer_from_another_address_or_port_never_arrives() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();

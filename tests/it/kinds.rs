@@ -302,3 +302,41 @@ fn one_probe_of_each_type_is_shown_with_its_phases() {
     assert_eq!(status, Some(0), "{stderr}");
     assert!(stdout.contains("8 targets"), "{stdout}");
 }
+
+#[test]
+fn a_type_that_hangs_takes_no_turns_of_another() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (dns, tcp) = (
+        silent.local_addr().unwrap(),
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
+    let hanging = (0..8).map(|number| {
+        format!("  - {{name: dns {number}, type: dns, server: '{dns}', query: a.test}}\n")
+    });
+    let port = tcp.local_addr().unwrap().port();
+    let targets = format!(
+        "defaults: {{interval_seconds: 0.5, timeout_ms: 500}}\ntargets:\n{}  - {{name: tcp, type: tcp, host: 127.0.0.1, port: {port}}}\n",
+        hanging.collect::<String>()
+    );
+    let home = Home::new(&targets);
+    let mut command = home.command(&[]);
+    command.env("DNS_CONCURRENCY", "2");
+    let pingu = Pingu::start(&mut command);
+    let missed = |pingu: &Pingu, kind: &str| {
+        let text = pingu.get("/metrics").body;
+        let name = format!("pingu_slots_missed_total{{type=\"{kind}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line.and_then(|count| count.parse::<u64>().ok()).unwrap()
+    };
+    pingu.until("missed slots", |pingu| {
+        (missed(pingu, "dns") >= 8).then_some(())
+    });
+    let results = pingu.items("/targets/tcp/results?limit=1000");
+    assert!(results.len() >= 2, "{results:?}");
+    assert!(
+        results.iter().all(|it| it["outcome"] == "up"),
+        "{results:?}"
+    );
+    let hung = pingu.latest("dns 0");
+    assert_eq!(hung["reason"], "timeout", "{hung}");
+}

@@ -23,7 +23,7 @@ use super::wire::dial;
 use super::wire::failure::Fault;
 use super::wire::timeline::{Deadline, Phase, Timeline};
 use super::wire::tls::{Hello, Tls};
-use crate::model::{DnsSpec, Observation, Transport, Verdict};
+use crate::model::{DnsSpec, Host, Observation, Transport, Verdict};
 
 /// Probes name servers. A clone shares everything.
 #[derive(Clone)]
@@ -72,8 +72,11 @@ impl DnsProber {
                 server.set_port(port);
                 let message = exchange::over_udp(server, &question, deadline, timeline).await?;
                 if message.metadata.truncation {
-                    let tcp = dial::connect(&[server], port, deadline, timeline).await?;
-                    exchange::over_stream(tcp, &question, deadline, timeline).await?
+                    let again = async {
+                        let tcp = dial::connect(&[server], port, deadline, timeline).await?;
+                        exchange::over_stream(tcp, &question, deadline, timeline).await
+                    };
+                    again.await.map_err(truncated)?
                 } else {
                     message
                 }
@@ -131,14 +134,24 @@ impl DnsProber {
 
 /// The name that the certificate must be for: as the file says, or the server as it is written, or the address that was connected to.
 fn certified_name(spec: &DnsSpec, tcp: &TcpStream) -> String {
-    let written = spec.server.as_ref().map(|host| host.as_str().to_owned());
-    let written = written.filter(|host| !host.contains('%'));
-    let peer = || tcp.peer_addr().map(|address| address.ip());
-    spec.server_name
-        .clone()
-        .or(written)
-        .or_else(|| peer().ok().map(|address| address.to_string()))
-        .unwrap_or_default()
+    let written = spec.server.as_ref().map(Host::as_str);
+    match spec.server_name.as_deref().or(written) {
+        Some(name) => dial::certified(name),
+        None => tcp
+            .peer_addr()
+            .map_or_else(|_| String::new(), |peer| peer.ip().to_string()),
+    }
+}
+
+/// A truncated answer whose whole could not be had.
+fn truncated(fault: Fault) -> Fault {
+    match fault.0.failure() {
+        Some(failure) if !fault.is_local() => {
+            let error = format!("truncated over UDP, and over TCP: {}", failure.error);
+            Fault::down(failure.reason, error)
+        }
+        _ => fault,
+    }
 }
 
 impl std::fmt::Debug for DnsProber {

@@ -103,6 +103,8 @@ pub(super) const fn kind(record: Record) -> RecordType {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -127,5 +129,16 @@ mod tests {
             .map(|_| Question::new(&spec).unwrap().id().to_vec())
             .collect();
         assert!(ids.len() > 50, "{ids:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_an_answer_by_chance(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let question = Question::new(&DnsSpec::new("example.com")).unwrap();
+            let forged = [question.id(), &bytes].concat();
+            let is_answer = matches!(question.recognise(&forged), Kinship::Answer(_));
+            // an error without a question is one; whatever else must repeat it
+            prop_assert!(!is_answer || bytes.get(2..4) == Some(&[0, 0]));
+        }
     }
 }

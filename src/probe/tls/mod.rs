@@ -62,8 +62,9 @@ impl TlsProber {
             starttls::ask(&mut tcp, protocol, deadline).await?;
             timeline.add(Phase::FirstByte, began.elapsed());
         }
+        let name = spec.server_name.as_deref().unwrap_or(spec.host.as_str());
         let hello = Hello {
-            name: spec.server_name.as_deref().unwrap_or_else(|| name(spec)),
+            name: &dial::certified(name),
             alpn: &spec.alpn,
             insecure: spec.insecure,
         };
@@ -78,12 +79,6 @@ impl TlsProber {
         let chosen = session.alpn_protocol().map(String::from_utf8_lossy);
         Ok(chosen.map(std::borrow::Cow::into_owned))
     }
-}
-
-/// No certificate has the scope of an address.
-fn name(spec: &TlsSpec) -> &str {
-    let host = spec.host.as_str();
-    host.split_once('%').map_or(host, |(address, _)| address)
 }
 
 fn judge(spec: &TlsSpec, chosen: Option<&str>, expires_at: Option<Timestamp>) -> Verdict {

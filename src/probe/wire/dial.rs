@@ -56,3 +56,29 @@ fn at(mut address: SocketAddr, port: u16) -> SocketAddr {
     address.set_port(port);
     address
 }
+
+/// The host as a certificate has it: without the scope of an address, and a name as it is looked up (RFC 5890 section 2.3.2.1).
+pub fn certified(host: &str) -> String {
+    let bare = host.split_once('%').map_or(host, |(address, _)| address);
+    match url::Host::parse(bare) {
+        Ok(url::Host::Domain(ascii)) if !bare.is_ascii() => ascii,
+        _ => bare.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_put_as_certificates_have_them() {
+        for (host, expected) in [
+            ("Mail.example.com", "Mail.example.com"),
+            ("münchen.example", "xn--mnchen-3ya.example"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(certified(host), expected);
+        }
+    }
+}
