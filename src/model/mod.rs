@@ -24,8 +24,9 @@ pub use result::{
     ProbeResult, Reason, StoredResult, Verdict,
 };
 pub use spec::{
-    ClientFiles, Credentials, Family, Host, HttpSpec, HttpVersions, IcmpSpec, InvalidProxy, Kind,
-    ProbeSpec, Proxy, ProxyScheme, TrainSpec, Way,
+    BadEscape, BadPattern, ClientFiles, Credentials, DnsSpec, Family, Host, HttpSpec, HttpVersions,
+    IcmpSpec, InvalidProxy, Kind, Pattern, Payload, ProbeSpec, Proxy, ProxyScheme, Rcode, Record,
+    StartTls, TcpSpec, TlsSpec, TrainSpec, Transport, Way,
 };
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};

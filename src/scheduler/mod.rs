@@ -26,6 +26,7 @@ pub use dispatch::{Dispatch, Finished};
 pub use slots::Slots;
 pub use timetable::Due;
 use timetable::Timetable;
+pub use turns::AtOnce;
 
 /// The shortest wait: what becomes due meanwhile is started together. At 10,000 probes a second a wake-up for each would cost 2.7
 /// times the CPU.
@@ -161,7 +162,7 @@ impl Troubles {
         if missed > self.missed {
             tracing::warn!(
                 slots = missed - self.missed,
-                "slots were missed: this machine slept or is overloaded, or HTTP_CONCURRENCY is too small for targets that hang"
+                "slots were missed: this machine slept or is overloaded, or HTTP_CONCURRENCY (TCP_, DNS_, TLS_) is too small for targets that hang"
             );
         }
         self.missed = missed;

@@ -50,11 +50,11 @@ fn icmp(name: &str) -> Declared {
 
 fn http(name: &str, url: &str) -> Declared {
     let mut declared = icmp(name);
-    declared.spec.probe = ProbeSpec::Http(HttpSpec {
+    declared.spec.probe = ProbeSpec::Http(Box::new(HttpSpec {
         url: url.parse().unwrap(),
         written: url.to_owned(),
         way: Way::default(),
-    });
+    }));
     declared.spec.interval = Duration::from_millis(2500);
     declared
 }

@@ -35,11 +35,11 @@ async fn fill(store: &dyn Store) {
             group: Some("web".to_owned()),
             tags: Vec::new(),
             description: None,
-            probe: ProbeSpec::Http(HttpSpec {
+            probe: ProbeSpec::Http(Box::new(HttpSpec {
                 url: url.parse().unwrap(),
                 written: url.to_owned(),
                 way: Way::default(),
-            }),
+            })),
         },
     };
     store.sync_targets(&[declared], at(0)).await.unwrap();

@@ -7,10 +7,11 @@ use url::{Host, Url};
 use super::super::problem::quoted;
 use super::key::Key;
 use super::value::{Answer, is_deceptive};
-use crate::model::{HttpSpec, Way};
+use crate::model::{HttpSpec, Kind, Way};
 
 pub const KEYS: &[Key] = &[Key {
     name: "url",
+    of: &[Kind::Http],
     has_default: false,
     read: |draft, field, report| {
         let text = field.text("a URL, like https://example.com/", report);

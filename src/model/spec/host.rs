@@ -71,10 +71,6 @@ impl Family {
         }
     }
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the form that serde takes"
-    )]
     pub const fn is_any(&self) -> bool {
         matches!(self, Self::Any)
     }

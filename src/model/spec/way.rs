@@ -62,10 +62,6 @@ pub enum HttpVersions {
 }
 
 impl HttpVersions {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the form that serde takes"
-    )]
     pub const fn is_auto(&self) -> bool {
         matches!(self, Self::Auto)
     }

@@ -7,7 +7,10 @@ mod answer;
 pub mod certificate;
 pub mod dns;
 pub mod h2;
+pub mod judge;
+pub mod oracle;
 pub mod proxy;
+pub mod script;
 
 use std::future::Future;
 use std::net::SocketAddr;
