@@ -185,6 +185,8 @@ const LANDED: &[(&str, usize, u64)] = &[
     ("0004_views.sqlite.sql", 2606, 0x5bdd_dcfe_c38a_4f45),
     ("0005_settled.postgres.sql", 979, 0x68c7_cb42_b925_e575),
     ("0005_settled.sqlite.sql", 862, 0x6d06_db48_68a3_57a3),
+    ("0006_certificates.postgres.sql", 384, 0xfbff_84fd_22f3_6272),
+    ("0006_certificates.sqlite.sql", 404, 0x6a91_1c4a_7883_8283),
 ];
 
 #[test]

@@ -445,3 +445,83 @@ fn holds_the_bounds(loaded: &Loaded) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+/// A key and the certificate that was made with it, as PEM.
+fn pair() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+#[test]
+fn files_of_certificates_are_read_with_the_targets_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (cert, key) = pair();
+    let (_, other) = pair();
+    let cert = write("cert.pem", &cert);
+    let key = write("key.pem", &key);
+    let other = write("other.pem", &other);
+    let empty = write("empty.pem", "nothing in here\n");
+    let load = |keys: &str| {
+        parse(format!(
+            "targets:\n  - {{name: a, type: http, url: 'https://a.example/', {keys}}}\n"
+        ))
+    };
+    let loaded = load(&format!(
+        "ca: {cert}, client_cert: {cert}, client_key: {key}"
+    ))
+    .unwrap();
+    let ProbeSpec::Http(spec) = &loaded.declared[0].spec.probe else {
+        panic!("{loaded:?}");
+    };
+    let client = spec.way.client.as_ref().unwrap();
+    assert_eq!((&client.cert, &client.key), (&cert, &key));
+    assert_eq!(spec.way.ca.as_ref(), Some(&cert));
+    for (keys, expected) in [
+        (
+            format!("client_cert: {cert}, client_key: {other}"),
+            "is not that of the certificate",
+        ),
+        (
+            format!("client_cert: {cert}, client_key: {cert}"),
+            "holds no private key",
+        ),
+        (
+            format!("client_cert: {key}, client_key: {key}"),
+            "holds no certificate",
+        ),
+        (format!("ca: {empty}"), "holds no certificate"),
+        (format!("ca: {}", folder.path().display()), "is no file"),
+    ] {
+        let error = load(&keys).unwrap_err().to_string();
+        assert!(error.starts_with("targets.yaml:2:"), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+    // half in the defaults, half in the target
+    let halves = format!(
+        "defaults: {{client_key: {key}}}\ntargets:\n  - {{name: a, type: http, url: 'https://a.example/', client_cert: {cert}}}\n"
+    );
+    assert!(parse(halves).is_ok());
+}
+
+#[test]
+fn there_is_a_bound_on_resolvers() {
+    let with = |count: usize| {
+        let targets = (0..count).map(|number| {
+            format!("  - {{name: t{number}, type: http, url: 'http://a.example/', resolver: 10.0.0.{number}}}\n")
+        });
+        parse(format!("targets:\n{}", targets.collect::<String>()))
+    };
+    assert!(with(64).is_ok());
+    let error = with(66).unwrap_err().to_string();
+    assert!(
+        error.contains("more than 64 different resolvers"),
+        "{error}"
+    );
+    assert_eq!(error.matches("different resolvers").count(), 1);
+}

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, Detail, HttpSpec, HttpVersion, IcmpSpec, Measurement, Observation, Outcome, Packets,
-    Phases, ProbeResult, ProbeSpec, Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
-    Way,
+    Certificate, Chain, Declared, Detail, Digest, ErrorText, HttpSpec, HttpVersion, IcmpSpec,
+    Measurement, Observation, Outcome, Packets, Phases, ProbeResult, ProbeSpec, Reason, Summary,
+    TargetId, TargetMap, TargetSpec, Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -50,11 +50,11 @@ fn icmp(name: &str) -> Declared {
 
 fn http(name: &str, url: &str) -> Declared {
     let mut declared = icmp(name);
-    declared.spec.probe = ProbeSpec::Http(Box::new(HttpSpec {
+    declared.spec.probe = ProbeSpec::Http(HttpSpec {
         url: url.parse().unwrap(),
         written: url.to_owned(),
-        way: Way::default(),
-    }));
+        way: Box::default(),
+    });
     declared.spec.interval = Duration::from_millis(2500);
     declared
 }
@@ -251,6 +251,103 @@ async fn a_result_comes_back_as_it_was_recorded(store: Backend) {
     let read: Vec<_> = stored.into_iter().map(|it| it.result).collect();
     assert_eq!(read, results);
     assert!(read[1].slow && read[1].lossy() && !read[0].slow);
+}
+
+fn presented(serial: &str, distrust: Option<&str>) -> Arc<Chain> {
+    let mut digest = [0; 32];
+    for (place, byte) in serial
+        .bytes()
+        .chain(distrust.unwrap_or_default().bytes())
+        .enumerate()
+    {
+        digest[place % 32] ^= byte;
+    }
+    let certificate = Certificate {
+        subject: "CN='quoted' \\ \"ü\"".to_owned(),
+        issuer: "CN=Authority".to_owned(),
+        names: vec!["a.example".to_owned(), "2001:db8::1".to_owned()],
+        names_omitted: 3,
+        serial: serial.to_owned(),
+        not_before: at(-86_400.0),
+        not_after: at(86_400.0),
+        sha256: "00".repeat(32),
+        key: "EC P-256".to_owned(),
+    };
+    Arc::new(Chain {
+        digest: Digest(digest),
+        certificates: vec![certificate.clone(), certificate],
+        omitted: 1,
+        distrust: distrust.map(ErrorText::new),
+    })
+}
+
+/// A result that brings a chain.
+fn with_chain(target: TargetId, seconds: f64, chain: &Arc<Chain>) -> ProbeResult {
+    let mut result = up(target, at(seconds), 5);
+    result.observation.measurement.chain = Some(Arc::clone(chain));
+    result
+}
+
+async fn a_chain_is_kept_once_for_each_target(store: Backend) {
+    const HOUR: f64 = 3_600.0;
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    let (first, second) = (presented("01", None), presented("02", Some("expired")));
+    let seen = async |target| {
+        let seen = store.certificates(target).await.unwrap();
+        let [seen] = seen.as_slice() else {
+            panic!("{seen:?}");
+        };
+        (
+            seen.seen_at,
+            seen.certificates[0].serial.clone(),
+            seen.clone(),
+        )
+    };
+    assert_eq!(store.certificates(ids[0]).await.unwrap(), []);
+    let stranger = TargetId(uuid::Uuid::from_u128(1));
+    assert_eq!(store.certificates(stranger).await.unwrap(), []);
+
+    record(
+        &store,
+        vec![with_chain(ids[0], 0.0, &first), up(ids[1], at(0.0), 5)],
+    )
+    .await;
+    let (seen_at, _, whole) = seen(ids[0]).await;
+    assert_eq!(seen_at, at(0.0));
+    assert_eq!(&*whole.location, "here");
+    assert_eq!(whole.certificates, first.certificates);
+    assert_eq!((whole.omitted, whole.distrust), (1, None));
+    assert_eq!(store.certificates(ids[1]).await.unwrap(), []);
+
+    // the same within a day is not written again, nor is what brings none
+    record(
+        &store,
+        vec![
+            with_chain(ids[0], HOUR, &first),
+            up(ids[0], at(2.0 * HOUR), 5),
+        ],
+    )
+    .await;
+    assert_eq!(seen(ids[0]).await.0, at(0.0));
+    // after a day it is
+    record(&store, vec![with_chain(ids[0], 25.0 * HOUR, &first)]).await;
+    assert_eq!(seen(ids[0]).await.0, at(25.0 * HOUR));
+    // another one at once, the last one of a batch
+    let batch = vec![
+        with_chain(ids[0], 26.0 * HOUR, &second),
+        with_chain(ids[0], 27.0 * HOUR, &first),
+        with_chain(ids[0], 28.0 * HOUR, &second),
+        with_chain(ids[1], 28.0 * HOUR, &second),
+    ];
+    record(&store, batch).await;
+    let (seen_at, serial, whole) = seen(ids[0]).await;
+    assert_eq!((seen_at, serial.as_str()), (at(28.0 * HOUR), "02"));
+    assert_eq!(whole.distrust, Some(ErrorText::new("expired")));
+    assert_eq!(seen(ids[1]).await.1, "02");
+    // a failure leaves what was seen
+    let gone = failed(ids[0], at(60.0 * HOUR), Outcome::Down);
+    record(&store, vec![gone]).await;
+    assert_eq!(seen(ids[0]).await.0, at(28.0 * HOUR));
 }
 
 async fn a_slot_is_stored_once(store: Backend) {
@@ -1020,6 +1117,7 @@ macro_rules! backend {
                 names_may_be_swapped_and_taken_over,
                 syncing_the_same_file_again_changes_nothing,
                 a_result_comes_back_as_it_was_recorded,
+                a_chain_is_kept_once_for_each_target,
                 a_slot_is_stored_once,
                 an_unknown_target_is_set_aside_and_its_neighbours_stored,
                 ids_increase_over_batches_and_fit_in_53_bits,

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::cluster::{self, Cluster};
+use crate::farm::Certificate;
+use crate::farm::certificate::Authority;
 use crate::pingu::{Home, Pingu};
 
 /// A fenced block: its language and its text.
@@ -73,13 +75,24 @@ fn every_block_has_a_language_that_is_tested_or_plain() {
 #[test]
 fn every_yaml_block_is_a_valid_targets_file() {
     let home = Home::new("targets: []\n");
+    // the documents speak of these files below /etc/pingu
+    let authority = Authority::new("Company");
+    let (cert, key) = authority.pem(&Certificate::Valid);
+    for (name, text) in [
+        ("company.pem", authority.root_pem()),
+        ("me.pem", cert),
+        ("me.key", key),
+    ] {
+        fs::write(home.path().join(name), text).unwrap();
+    }
+    let folder = format!("{}/", home.path().display());
     let mut count = 0;
     for block in blocks()
         .into_iter()
         .filter(|block| block.language == "yaml")
     {
         let path = home.path().join("block.yaml");
-        fs::write(&path, &block.text).unwrap();
+        fs::write(&path, block.text.replace("/etc/pingu/", &folder)).unwrap();
         let loaded = pingu::config::load_file(&path)
             .unwrap_or_else(|error| panic!("{}:\n{error}", block.place));
         assert!(!loaded.declared.is_empty(), "{}", block.place);
@@ -252,7 +265,7 @@ fn real_answer(pingu: &Pingu, path: &str) -> Value {
 }
 
 /// The paths of all fields; those of a list's items together.
-fn fields(value: &Value) -> BTreeSet<String> {
+pub fn fields(value: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(value, "", &mut found);
     found

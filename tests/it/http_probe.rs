@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use pingu::model::{HttpSpec, Observation, Outcome, Phases, Reason, Timestamp, Way};
+use pingu::model::{HttpSpec, Observation, Outcome, Phases, Reason, Timestamp};
 use pingu::probe::http::HttpProber;
 use pingu::probe::resolve::Resolver;
 use tokio::time::Instant;
@@ -63,7 +63,7 @@ fn spec(url: &str) -> HttpSpec {
     HttpSpec {
         url: url.parse().expect("a URL of the test's own"),
         written: url.to_owned(),
-        way: Way::default(),
+        way: Box::default(),
     }
 }
 

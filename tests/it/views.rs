@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pingu::model::{
     Declared, Detail, HttpSpec, Measurement, Observation, Phases, ProbeResult, ProbeSpec, Reason,
-    TargetId, TargetSpec, Timestamp, Way,
+    TargetId, TargetSpec, Timestamp,
 };
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
@@ -35,11 +35,11 @@ async fn fill(store: &dyn Store) {
             group: Some("web".to_owned()),
             tags: Vec::new(),
             description: None,
-            probe: ProbeSpec::Http(Box::new(HttpSpec {
+            probe: ProbeSpec::Http(HttpSpec {
                 url: url.parse().unwrap(),
                 written: url.to_owned(),
-                way: Way::default(),
-            })),
+                way: Box::default(),
+            }),
         },
     };
     store.sync_targets(&[declared], at(0)).await.unwrap();

@@ -1,23 +1,25 @@
 //! How targets are reached: which addresses, whose name server, on what terms of TLS, in which version of HTTP.
 //!
-//! Proxies are in `proxy`. Everything through real sockets on loopback.
+//! Proxies are in `proxy`. Everything through real sockets on loopback, and at last through the whole program.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use pingu::model::{
-    Chain, ClientFiles, Family, HttpSpec, HttpVersion, HttpVersions, Observation, Outcome, Reason,
-    Way,
+    Chain, ClientFiles, ErrorText, Family, HttpSpec, HttpVersion, HttpVersions, Observation,
+    Outcome, Reason, Way,
 };
 use pingu::probe::http::HttpProber;
 use pingu::probe::resolve::Resolver;
 use tokio::time::Instant;
 
+use crate::documents::fields;
 use crate::farm::certificate::{Authority, Manners};
 use crate::farm::dns::{NameServer, Says};
 use crate::farm::h2::Two;
 use crate::farm::{Certificate, Farm, Full, Server};
+use crate::pingu::{Home, Pingu};
 
 /// Never reached by anything that answers, even on a loaded machine.
 pub const PATIENT: Duration = Duration::from_secs(30);
@@ -39,7 +41,7 @@ pub fn spec(url: &str, way: Way) -> HttpSpec {
     HttpSpec {
         url: url.parse().expect("a URL of the test's own"),
         written: url.to_owned(),
-        way,
+        way: way.into(),
     }
 }
 
@@ -378,7 +380,7 @@ async fn a_chain_is_read_whatever_it_is_worth() {
             let expected = if insecure { None } else { reason };
             assert_eq!(found.1, expected, "{certificate:?}: {observation:?}");
             let chain = chain(&observation);
-            let told = chain.distrust.as_ref().map(|text| text.as_str());
+            let told = chain.distrust.as_ref().map(ErrorText::as_str);
             assert_eq!(told.is_some(), distrust.is_some(), "{told:?}");
             assert!(
                 told.unwrap_or_default()
@@ -592,8 +594,9 @@ async fn an_authority_of_its_own_is_trusted_for_this_target() {
 
 #[tokio::test]
 async fn handshakes_that_go_wrong_are_told_apart() {
-    let farm = Farm::start().await;
+    // of the version
     const ALERT: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
+    let farm = Farm::start().await;
     // a ServerHello of TLS 1.1: 32 bytes of random, no session, a suite, no compression
     let mut old = vec![22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     old.extend([7; 32]);
@@ -631,4 +634,65 @@ async fn handshakes_that_go_wrong_are_told_apart() {
         let observation = prober(&farm).probe(&spec, timeout).await;
         assert_down(&observation, reason, text);
     }
+}
+
+/// Of the whole program: from the handshake to the route, which says what its document shows.
+#[test]
+fn the_certificate_of_a_target_is_served_and_outlives_its_server() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut farm = runtime.block_on(Farm::start());
+    let home = Home::new("targets: []\n");
+    let root = write(home.path(), "root.pem", &farm.authority().root_pem());
+    let expired = runtime.block_on(farm.https_with(&Certificate::Expired, "/ok"));
+    home.write_targets(&format!(
+        "defaults: {{interval_seconds: 0.2}}\ntargets:\n  \
+         - {{name: good, type: http, url: '{}'}}\n  \
+         - {{name: bad, type: http, url: '{expired}'}}\n  \
+         - {{name: echo, type: icmp, host: 127.0.0.1}}\n",
+        farm.https("/ok"),
+    ));
+    let pingu = Pingu::start(home.command(&[]).env("SSL_CERT_FILE", &root));
+    pingu.latest("echo");
+    let certificate = |name: &str| {
+        let path = format!("/api/v1/targets/{name}/certificate");
+        pingu.until("the certificate to be stored", |pingu| {
+            let answer = pingu.get(&path);
+            (answer.status == 200).then(|| answer.json())
+        })
+    };
+    assert_eq!(pingu.latest("good")["http_version"], "1.1");
+    let good = certificate("good");
+    assert_eq!(good["verified"], true, "{good}");
+    assert_eq!(good["error"], serde_json::Value::Null);
+    assert_eq!(good["chain"][0]["names"][0], "localhost");
+    let bad = certificate("bad");
+    assert_eq!(bad["verified"], false, "{bad}");
+    assert_eq!(bad["error"], "certificate expired on 2020-01-02");
+
+    let none = pingu.get("/api/v1/targets/echo/certificate");
+    assert_eq!(
+        (none.status, &none.json()["code"]),
+        (404, &"no_certificate".into())
+    );
+    let unknown = pingu.get("/api/v1/targets/nobody/certificate");
+    assert_eq!(
+        (unknown.status, &unknown.json()["code"]),
+        (404, &"not_found".into())
+    );
+
+    let shown = include_str!("../../docs/API.md");
+    let (_, shown) = shown
+        .split_once("## GET /api/v1/targets/{id}/certificate")
+        .unwrap();
+    let (_, shown) = shown.split_once("```json\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let shown: serde_json::Value = serde_json::from_str(shown).unwrap();
+    assert_eq!(fields(&shown), fields(&good));
+
+    drop(farm);
+    drop(runtime);
+    pingu.until("the target to be down", |pingu| {
+        (pingu.latest("good")["outcome"] == "down").then_some(())
+    });
+    assert_eq!(certificate("good")["chain"], good["chain"]);
 }

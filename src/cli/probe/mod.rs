@@ -19,9 +19,7 @@ use url::Url;
 
 use super::Failure;
 use crate::config;
-use crate::model::{
-    Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec, Way,
-};
+use crate::model::{Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec};
 use crate::probe::Clients;
 use crate::probe::http::Roots;
 use crate::probe::icmp::{Asked, IcmpProber};
@@ -150,11 +148,11 @@ impl Arguments {
                 .map_err(|error| Failure::Settings(format!("{target} is not a URL: {error}")))?;
             if !self.icmp {
                 let written = target.to_owned();
-                return Ok(ProbeSpec::Http(Box::new(HttpSpec {
+                return Ok(ProbeSpec::Http(HttpSpec {
                     url,
                     written,
-                    way: Way::default(),
-                })));
+                    way: Box::default(),
+                }));
             }
             let own = url.host_str().unwrap_or_default();
             own.trim_matches(['[', ']']).clone_into(&mut host);

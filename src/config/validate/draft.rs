@@ -162,7 +162,7 @@ impl Draft {
             Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(reach, defaults, timeout, interval)?),
             Kind::Http => {
                 let way = way.finish(&defaults.way, reach, &defaults.reach, self.http.address());
-                ProbeSpec::Http(self.http.finish(way)?.into())
+                ProbeSpec::Http(self.http.finish(way)?)
             }
             Kind::Tcp => ProbeSpec::Tcp(self.tcp.finish(reach, &defaults.reach)?),
             Kind::Dns => ProbeSpec::Dns(self.dns.finish(reach, way, defaults)?),

@@ -61,7 +61,11 @@ impl HttpDraft {
 
     pub fn finish(self, way: Way) -> Option<HttpSpec> {
         let (url, written) = self.url.into_said()?;
-        Some(HttpSpec { url, written, way })
+        Some(HttpSpec {
+            url,
+            written,
+            way: Box::new(way),
+        })
     }
 }
 

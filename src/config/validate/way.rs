@@ -120,7 +120,8 @@ impl WayDraft {
                 && other.iter().all(|it| it.is_absent())
             {
                 let message = format!("`{name}` needs a `{other_name}`");
-                let hint = format!("add the file of it, like `{other_name}: /etc/pingu/me.pem`");
+                let end = other_name.trim_start_matches("client_");
+                let hint = format!("add its file, like `{other_name}: /etc/pingu/my-{end}.pem`");
                 report.error(*at, message, hint);
             }
         }

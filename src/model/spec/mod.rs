@@ -33,8 +33,7 @@ pub use way::{ClientFiles, HttpVersions, Way};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ProbeSpec {
     Icmp(IcmpSpec),
-    /// Boxed: it is the largest by far, and most targets are none.
-    Http(Box<HttpSpec>),
+    Http(HttpSpec),
     Tcp(TcpSpec),
     Dns(DnsSpec),
     Tls(TlsSpec),

@@ -5,6 +5,7 @@
 //!
 //! A batch that returned is as durable as the server's `synchronous_commit` says.
 
+mod certificate;
 mod codec;
 mod days;
 mod error;
@@ -171,7 +172,7 @@ impl Store for PostgresStore {
     }
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
-        self.read(async |session| read::certificates(session, target).await)
+        self.read(async |session| certificate::read(session, target).await)
             .await
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::super::chain::{self, Presented};
 use super::super::row::Owner;
 use super::super::{Latest, ResultQuery, Stats};
 use super::codec::{Instant, column, instant, owner, stored_result};
@@ -126,23 +125,6 @@ fn expected_span(series: &[Series], limit: usize) -> Duration {
         .sum();
     let seconds = 1.5 * (limit as f64 + 1.0) / rate;
     Duration::from_secs_f64(seconds.clamp(1.0, 10.0 * 365.0 * 86_400.0))
-}
-
-pub async fn certificates(
-    session: &mut Session,
-    TargetId(target): TargetId,
-) -> Result<Vec<Presented>, Failed> {
-    let rows = session
-        .query(
-            include_str!("../sql/certificates.postgres.sql"),
-            &[(&target, Type::UUID)],
-        )
-        .await?;
-    let read = |row: &Row| {
-        let (location, json) = (column(row, 0)?, column(row, 2)?);
-        Ok(chain::presented(location, instant(row, 1)?, json)?)
-    };
-    rows.iter().map(read).collect()
 }
 
 pub async fn latest_by_target(session: &mut Session) -> Result<Vec<Latest>, Failed> {

@@ -10,10 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
-use super::super::chain::{self, Written};
+use super::super::chain::Written;
 use super::super::day::Day;
 use super::super::row::{column_micros, detail_json, outcome_began};
 use super::super::{Recorded, Resolution, StoreError};
+use super::certificate;
 use super::codec::{Instant, column};
 use super::days::{self, Table};
 use super::error::Failed;
@@ -140,11 +141,8 @@ impl Known {
             recorded.stored = self.write(&session, batch.len(), &placed).await?;
         }
         recorded.duplicate = known as u64 - recorded.stored;
-        if let Err(error) = self.write_chains(&session, &placed).await {
-            // the results are stored, and the next ones bring the chains again
-            let error = StoreError::from(error);
-            tracing::warn!(%error, "storing certificates failed");
-        }
+        let results = placed.iter().map(|row| (row.series_key, row.result));
+        certificate::write(&session, &mut self.chains, results).await;
         session.release();
         Ok(recorded)
     }
@@ -263,36 +261,6 @@ impl Known {
         let merged = session.once(merge, &parameters).await?;
         self.merges -= 1;
         Ok(appended.unwrap_or(merged))
-    }
-}
-
-impl Known {
-    async fn write_chains(
-        &mut self,
-        session: &Session,
-        placed: &[Placed<'_>],
-    ) -> Result<(), Failed> {
-        let results = placed.iter().map(|row| (row.series_key, row.result));
-        let due = self.chains.due(results);
-        if due.is_empty() {
-            return Ok(());
-        }
-        let series: Vec<i32> = due.iter().map(|it| it.series).collect();
-        let digests: Vec<_> = due.iter().map(|it| it.chain.digest.to_string()).collect();
-        let seen: Vec<_> = due.iter().map(|it| Instant(it.seen_at)).collect();
-        let chains: Vec<_> = due.iter().map(|it| chain::json(it.chain)).collect();
-        let every = chain::EVERY.as_secs_f64();
-        let parameters = [
-            (&series as _, Type::INT4_ARRAY),
-            (&digests as _, Type::TEXT_ARRAY),
-            (&seen as _, Type::TIMESTAMPTZ_ARRAY),
-            (&chains as _, Type::TEXT_ARRAY),
-            (&every as _, Type::FLOAT8),
-        ];
-        let write = include_str!("../sql/certificate_write.postgres.sql");
-        session.once(write, &parameters).await?;
-        self.chains.note(&due);
-        Ok(())
     }
 }
 

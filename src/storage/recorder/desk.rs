@@ -67,6 +67,12 @@ impl Desk {
             // the first one's wait begins now
             self.flushed = Instant::now();
         }
+        if self.waiting.len() >= BATCH {
+            // what piles up has no room for certificates: later results bring them again
+            for result in taken.iter_mut() {
+                result.observation.measurement.chain = None;
+            }
+        }
         self.waiting.extend(taken.drain(..));
         let excess = self.in_memory().saturating_sub(WAITING_RESULTS);
         let excess = excess.min(self.waiting.len());
@@ -83,7 +89,9 @@ impl Desk {
             _ => true,
         };
         for result in batch.iter().rev() {
-            self.waiting.push_front(result.clone());
+            let mut result = result.clone();
+            result.observation.measurement.chain = None;
+            self.waiting.push_front(result);
         }
         if !is_older {
             // the batch was the newest of many: the oldest are to be the first that go
