@@ -25,6 +25,7 @@ COPY --from=build /image/pingu /usr/local/bin/pingu
 COPY --from=build --chown=65532:65532 /image/data /data
 # the folder is mounted, not the file: editors replace a file, and a mount of it would keep the old one
 ENV TARGETS_PATH=/etc/pingu/targets.yaml \
+    MALLOC_ARENA_MAX=1 \
     LISTEN=0.0.0.0:8000
 USER 65532:65532
 WORKDIR /data

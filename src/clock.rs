@@ -4,7 +4,7 @@
 //! order of results. The steady clock is `CLOCK_BOOTTIME` (`clock_gettime(2)`), which goes on while a machine sleeps: a laptop that
 //! wakes up finds its slots missed, and its timestamps right.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -33,6 +33,12 @@ impl Clock {
         self.origin.saturating_add(steady())
     }
 
+    /// Tells the moment at which this clock shows a time, as far as nothing sleeps until then; never a moment that is too early.
+    pub fn moments(&self) -> impl Fn(Timestamp) -> Instant {
+        let (here, now) = (self.now(), Instant::now());
+        move |time| now.checked_sub(here.since(time)).unwrap_or(now) + time.since(here)
+    }
+
     /// How far the wall clock is from this one, in either direction: what it stepped by since the start.
     pub fn off_by(&self) -> Duration {
         let wall = Self::start().origin;
@@ -51,6 +57,18 @@ fn steady() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_as_far_away_as_the_time_it_stands_for() {
+        let clock = Clock::start();
+        let (before, now) = (Instant::now(), clock.now());
+        let moment = clock.moments();
+        let ahead = moment(now.saturating_add(Duration::from_secs(9)));
+        let behind = moment(now.saturating_sub(Duration::from_secs(9)));
+        let about_nine = Duration::from_millis(8500)..=Duration::from_millis(9500);
+        assert!(about_nine.contains(&(ahead - before)));
+        assert!(about_nine.contains(&(before - behind)));
+    }
 
     #[test]
     fn it_agrees_with_the_wall_and_never_goes_back() {

@@ -89,6 +89,8 @@ fn run(program: &Path, targets: usize, span: Duration) -> anyhow::Result<Seen> {
     let child = Command::new(program)
         .current_dir(folder.path())
         .env("LISTEN", address.to_string())
+        // as the image and the unit have it
+        .env("MALLOC_ARENA_MAX", "1")
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -126,17 +126,17 @@ type Reading = Result<Content, FileError>;
 
 impl Watcher {
     async fn run(mut self, mut hangup: Option<Signal>, cancel: CancellationToken) {
-        let changed = Arc::new(Notify::new());
-        let _listening = self
+        let mut ear = self
             .pace
             .listens
-            .then(|| observe::changes(&self.path, &changed));
+            .then(|| observe::listen(&self.path))
+            .flatten();
         let mut poll = tokio::time::interval(self.pace.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let told = async {
             loop {
                 tokio::select! {
-                    () = changed.notified() => {}
+                    () = observe::heard(&mut ear) => {}
                     () = received(&mut hangup) => tracing::info!(file = %self.path.display(), "SIGHUP: looking at the targets file"),
                     // the first tick is at once: the file may have changed since it was loaded
                     _ = poll.tick() => {}

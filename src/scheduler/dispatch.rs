@@ -1,7 +1,8 @@
 //! From a slot that is due to a result: starts the right probe, within the limits, and says when it ends.
 //!
 //! Every slot that comes in leaves as exactly one result or as one missed slot. A probe that waits for its turn waits in lag, not
-//! in latency, and not beyond the next slot of its target. Starting never blocks the scheduler.
+//! in latency, and not beyond the next slot of its target. Slots come before their time, and wait for it here. Nothing blocks the
+//! scheduler.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -56,8 +57,10 @@ struct Desk {
 #[derive(Debug)]
 pub struct Started {
     due: Due,
+    /// The slot.
     at: Instant,
-    lag: Duration,
+    /// How long after its slot it was handed out.
+    late: Duration,
 }
 
 impl Asked for Started {
@@ -70,6 +73,10 @@ impl Asked for Started {
 
     fn timeout(&self) -> Duration {
         self.due.target.spec.timeout
+    }
+
+    fn at(&self) -> Instant {
+        self.at
     }
 }
 
@@ -93,10 +100,10 @@ impl Dispatch {
             runtime: Handle::current(),
             clients,
             icmp: icmp(Box::new(move |started, sent, observation| {
-                let waited = sent.map_or(Duration::ZERO, |sent| {
+                let lag = sent.map_or(started.late, |sent| {
                     sent.saturating_duration_since(started.at)
                 });
-                echoes.hand_over(started.due, started.lag + waited, observation);
+                echoes.hand_over(started.due, lag, observation);
             })),
             limits: Limits::new(at_once),
             tasks: TaskTracker::new(),
@@ -107,14 +114,19 @@ impl Dispatch {
 
     /// Starts every probe of the batch. Called by the scheduler's thread.
     pub fn launch(self: &Arc<Self>, batch: &mut Vec<Due>) {
-        let mut echoes = Vec::new();
+        let mut echoes = Vec::with_capacity(batch.len());
+        let (now, moment) = (Instant::now(), self.desk.clock.moments());
         for due in batch.drain(..) {
+            let at = moment(due.slot);
             match &due.target.spec.probe {
-                ProbeSpec::Icmp(_) => echoes.push(self.desk.start(due)),
+                ProbeSpec::Icmp(_) => {
+                    let late = now.saturating_duration_since(at);
+                    echoes.push(Started { due, at, late });
+                }
                 ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Dns(_) | ProbeSpec::Tls(_) => {
                     let dispatch = Arc::clone(self);
                     self.tasks
-                        .spawn_on(async move { dispatch.ask(due).await }, &self.runtime);
+                        .spawn_on(async move { dispatch.ask(due, at).await }, &self.runtime);
                 }
             }
         }
@@ -137,8 +149,9 @@ impl Dispatch {
     }
 
     /// One probe over a connection of its own, whatever its type.
-    async fn ask(&self, due: Due) {
+    async fn ask(&self, due: Due, at: Instant) {
         let spec = &due.target.spec.probe;
+        tokio::time::sleep_until(at.into()).await;
         let left = due.expires.since(self.desk.clock.now());
         let turn = tokio::select! {
             turn = self.limits.of(spec.kind()).take(due.target.id, left) => turn,
@@ -171,15 +184,6 @@ impl Dispatch {
 }
 
 impl Desk {
-    fn start(&self, due: Due) -> Started {
-        let lag = self.clock.now().since(due.slot);
-        Started {
-            due,
-            at: Instant::now(),
-            lag,
-        }
-    }
-
     fn hand_over(&self, due: Due, lag: Duration, observation: Observation) {
         let target = due.target;
         let slow_after = target.spec.slow_after;

@@ -1,4 +1,4 @@
-//! When: hands out every slot of every target at its time, or counts it as missed.
+//! When: hands out every slot of every target shortly before its time, or counts it as missed.
 //!
 //! One thread of its own, which waits for nothing but time: no database, no target and no reader can delay it. It knows what a
 //! probe is, not what becomes of its result.
@@ -28,9 +28,12 @@ pub use timetable::Due;
 use timetable::Timetable;
 pub use turns::AtOnce;
 
-/// The shortest wait: what becomes due meanwhile is started together. At 10,000 probes a second a wake-up for each would cost 2.7
-/// times the CPU.
-const TICK: Duration = Duration::from_millis(1);
+/// Slots are handed out so long before their time at the most: whoever starts their probes keeps the time, and nothing that holds this
+/// thread up for less makes a probe late.
+const AHEAD: Duration = Duration::from_millis(20);
+/// The shortest wait: what becomes due meanwhile is handed out together. A wake-up for each slot, or for those of each millisecond,
+/// would cost more than all else that happens here.
+const TICK: Duration = Duration::from_millis(10);
 /// The longest wait, so that a clock which ran on during sleep is noticed, and [`Scheduler::is_stuck`] can tell.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// How often missed slots and a stepped wall clock are told.
@@ -55,7 +58,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Starts with no targets. `launch` starts the probes it is given and must not block.
+    /// Starts with no targets. `launch` starts the probes it is given, each at its slot, and must not block.
     pub fn start(
         clock: Clock,
         metrics: Arc<Metrics>,
@@ -87,7 +90,7 @@ impl Scheduler {
         self.clock.now().since(last) > STUCK_AFTER
     }
 
-    /// Ends the thread; no probe starts after this returns.
+    /// Ends the thread: no slot is handed out after this returns.
     pub fn stop(&self) {
         let _ = self.commands.send(Command::Stop);
         let thread = self
@@ -124,18 +127,23 @@ fn run(
         let now = clock.now();
         troubles.tell(now, clock, metrics);
         last_tick.store(now.as_micros(), Ordering::Relaxed);
-        timetable.take_due(now, &mut due, |kind, slots| metrics.missed(kind, slots));
+        timetable.take_due(now, AHEAD, &mut due, |kind, slots| {
+            metrics.missed(kind, slots);
+        });
         if !due.is_empty() {
             launch(&mut due);
             due.clear();
         }
         let wait = timetable
             .next()
-            .map_or(LONGEST_WAIT, |at| at.since(clock.now()))
+            .map_or(LONGEST_WAIT, |at| {
+                at.saturating_sub(AHEAD).since(clock.now())
+            })
             .clamp(TICK, LONGEST_WAIT);
         match inbox.recv_timeout(wait) {
             Ok(Command::Replace(targets)) => {
-                timetable.replace(targets, clock.now());
+                // what is nearer may have been handed out
+                timetable.replace(targets, clock.now().saturating_add(AHEAD));
                 metrics.targets.set(timetable.len() as i64);
             }
             Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,

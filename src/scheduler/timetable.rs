@@ -95,14 +95,15 @@ impl Timetable {
         self.agenda.next()
     }
 
-    /// Hands out everything that is due, and how many slots of which kind were missed.
+    /// Hands out everything that is due by `ahead` from now, and how many slots of which kind were missed.
     pub fn take_due(
         &mut self,
         now: Timestamp,
+        ahead: Duration,
         due: &mut Vec<Due>,
         mut missed: impl FnMut(Kind, u64),
     ) {
-        self.agenda.take(now, &mut self.events);
+        (self.agenda).take(now.saturating_add(ahead), &mut self.events);
         for (at, event) in self.events.drain(..) {
             let entry = &self.entries[event.entry as usize];
             let Some(target) = entry.current(event) else {
@@ -117,7 +118,7 @@ impl Timetable {
                 continue;
             }
             // never a burst: of several slots that passed only the last is probed
-            let slot = entry.slots.at_or_before(now);
+            let slot = entry.slots.at_or_before(at.max(now));
             let skipped = entry.slots.count(at, slot);
             if skipped > 0 {
                 missed(target.spec.probe.kind(), skipped);
@@ -238,7 +239,7 @@ mod tests {
         let mut due = Vec::new();
         for step in 0..=span.as_millis() as u32 {
             let now = from.saturating_add(Duration::from_millis(1) * step);
-            timetable.take_due(now, &mut due, |_, count| missed += count);
+            timetable.take_due(now, Duration::ZERO, &mut due, |_, count| missed += count);
             for due in due.drain(..) {
                 assert!(due.slot <= now && now < due.expires);
                 slots.entry(due.target.id).or_default().push(due.slot);
@@ -265,6 +266,29 @@ mod tests {
     }
 
     #[test]
+    fn slots_may_be_handed_out_ahead_of_their_time() {
+        let (ahead, interval) = (Duration::from_millis(20), Duration::from_millis(100));
+        let mut timetable = Timetable::default();
+        timetable.replace(targets(50, interval), NOW);
+        let (mut due, mut missed) = (Vec::new(), 0);
+        for step in 0..100 {
+            let now = NOW.saturating_add(Duration::from_millis(10) * step);
+            let before = due.len();
+            timetable.take_due(now, ahead, &mut due, |_, count| missed += count);
+            let early = |due: &Due| due.slot.since(now) <= ahead && due.expires > due.slot;
+            assert!(due[before..].iter().all(early));
+        }
+        // the last look sees as far as 1,010 ms from the start
+        let within = |due: &&Due| due.slot.since(NOW) <= Duration::from_secs(1);
+        assert_eq!((due.iter().filter(within).count(), missed), (500, 0));
+        let mut slots: Vec<_> = due.iter().map(|due| (due.target.id, due.slot)).collect();
+        let count = slots.len();
+        slots.sort_unstable();
+        slots.dedup();
+        assert_eq!(slots.len(), count);
+    }
+
+    #[test]
     fn everyone_is_looked_at_within_two_seconds() {
         let mut timetable = Timetable::default();
         timetable.replace(targets(1000, Duration::from_secs(3600)), NOW);
@@ -279,7 +303,7 @@ mod tests {
         run(&mut timetable, NOW, Duration::from_secs(3));
         let woken = NOW.saturating_add(Duration::from_secs(103));
         let (mut due, mut missed) = (Vec::new(), 0);
-        timetable.take_due(woken, &mut due, |_, count| missed += count);
+        timetable.take_due(woken, Duration::ZERO, &mut due, |_, count| missed += count);
         assert_eq!(due.len(), 1);
         assert_eq!(missed, 99);
         assert!(woken.since(due[0].slot) < Duration::from_secs(1));

@@ -59,13 +59,13 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger of at most `limit` requests under way. The address space for all
-    /// of them is reserved at once, so that growing never copies; memory is used
-    /// only as far as slots were.
+    /// of them is reserved at once, so that growing never copies them; memory is
+    /// used only as far as slots were.
     pub fn new(limit: usize, secret: Secret) -> Self {
         Self {
             slots: Vec::with_capacity(limit),
             limit,
-            free: VecDeque::with_capacity(limit),
+            free: VecDeque::new(),
             wheel: Wheel::with_capacity(limit),
             secret,
             expired: Vec::new(),

@@ -9,6 +9,7 @@ mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lane;
+mod later;
 mod ledger;
 mod lull;
 mod outbox;

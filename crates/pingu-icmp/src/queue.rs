@@ -44,10 +44,10 @@ struct State {
 
 impl Queue {
     pub fn new(capacity: usize) -> io::Result<Self> {
-        let requests = VecDeque::with_capacity(capacity);
         Ok(Self {
             state: Mutex::new(State {
-                requests,
+                // Not with its capacity: a ring passes through all of its memory, however little is in it.
+                requests: VecDeque::new(),
                 closed: false,
             }),
             capacity,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cookie::Cookie;
 
@@ -57,6 +57,10 @@ pub struct Request {
     /// sets the IPv4 flag where the packet fits what it knows of the path, and
     /// fragments it where it does not.
     pub dont_fragment: bool,
+    /// Not to be sent before this moment; `None` (the default of [`Request::new`]) is at once. The engine sends what became due in
+    /// the last 1.5 ms together, so that many requests handed over some milliseconds early cost one wake-up each of the caller
+    /// and of the engine where they would have cost two a request. A moment more than a day away is a day away.
+    pub at: Option<Instant>,
 }
 
 impl Request {
@@ -72,6 +76,7 @@ impl Request {
             dscp: None,
             source: None,
             dont_fragment: false,
+            at: None,
         }
     }
 }

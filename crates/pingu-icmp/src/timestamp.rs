@@ -80,6 +80,12 @@ impl Clocks {
         self.base + Duration::from_nanos(mono)
     }
 
+    /// The monotonic reading at `instant`; 0 where that was before the start.
+    pub fn reading(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.base);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// One reading of each, and how far apart they may have been. Repeated when
     /// the thread was interrupted between them, which would look like a step.
     fn pair(&self) -> (u64, i64, i64) {

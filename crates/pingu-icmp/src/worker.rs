@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::control;
 use crate::engine::{Config, Shared, Sink};
 use crate::lane::{BLOCKED_NS, Inboxes, Lane};
+use crate::later::Later;
 use crate::ledger::Ledger;
 use crate::lull::Lull;
 use crate::outcome::{BadRequest, LocalError};
@@ -40,6 +41,7 @@ pub struct Worker<S> {
     inboxes: Inboxes,
     lull: Lull,
     pace: Pace,
+    later: Later,
     intake: Vec<Request>,
 }
 
@@ -72,6 +74,7 @@ impl<S: Sink> Worker<S> {
             inboxes,
             lull: Lull::new(config.gather.min(LONGEST_GATHER).as_nanos() as u64),
             pace: Pace::new(config.max_pps),
+            later: Later::new(config.queue.max(1)),
             intake: Vec::with_capacity(BATCH),
         }
     }
@@ -167,20 +170,36 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Takes up to `limit` requests from the queue; true if the queue is closed.
+    /// Takes up to `limit` requests, those whose time has come first, then from
+    /// the queue; true if the queue is closed.
     fn take(&mut self, limit: usize) -> bool {
+        let now = self.ledger.clocks.mono();
+        let mut left = limit;
+        while left > 0
+            && let Some(request) = self.later.take(now)
+        {
+            self.accept(&request);
+            left -= 1;
+        }
         let mut intake = std::mem::take(&mut self.intake);
-        let closed = self.shared.queue.take(limit, &mut intake);
+        let closed = (self.shared.queue).take(left.min(self.later.room()), &mut intake);
         for request in intake.drain(..) {
-            if let Err(error) = self.accept(&request) {
-                self.ledger.refuse(request.token, error);
+            match request.at.map(|at| self.ledger.clocks.reading(at)) {
+                Some(at) if at > now => self.later.put(at, now, request),
+                _ => self.accept(&request),
             }
         }
         self.intake = intake;
         closed
     }
 
-    fn accept(&mut self, request: &Request) -> Result<(), LocalError> {
+    fn accept(&mut self, request: &Request) {
+        if let Err(error) = self.pack(request) {
+            self.ledger.refuse(request.token, error);
+        }
+    }
+
+    fn pack(&mut self, request: &Request) -> Result<(), LocalError> {
         let peer = request.peer.to_canonical();
         validate(request, peer).map_err(LocalError::BadRequest)?;
         let lane = &mut self.lanes[usize::from(peer.is_ipv6())];
@@ -251,10 +270,9 @@ impl<S: Sink> Worker<S> {
             }
         }
         let now = self.ledger.clocks.mono();
-        let pace = self
-            .pace
-            .next()
-            .filter(|_| rest == Rest::Holding && room == 0);
+        let held = rest == Rest::Holding || self.later.is_due(now);
+        let pace = self.pace.next().filter(|_| held && room == 0);
+        let later = self.later.next().filter(|_| room > 0);
         let until = self
             .lanes
             .iter()
@@ -264,7 +282,7 @@ impl<S: Sink> Worker<S> {
                     lane.next_attempt(),
                 ]
             })
-            .chain([lull, pace, self.ledger.next_expiry()])
+            .chain([lull, pace, later, self.ledger.next_expiry()])
             .flatten()
             .min();
         let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
@@ -309,6 +327,9 @@ impl<S: Sink> Worker<S> {
             for request in self.intake.drain(..) {
                 self.ledger.refuse(request.token, LocalError::Stopped);
             }
+        }
+        for request in self.later.drain() {
+            self.ledger.refuse(request.token, LocalError::Stopped);
         }
         for family in FAMILIES {
             self.ledger.abandon(family, LocalError::Stopped);

@@ -10,7 +10,7 @@ mod sweep;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -251,6 +251,10 @@ impl Asked for Echo {
 
     fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    fn at(&self) -> Instant {
+        Instant::now()
     }
 }
 

@@ -69,7 +69,7 @@ impl<T: Asked> Flights<T> {
     /// The first packet of a probe, and the one after it if there is one.
     pub fn admit(&self, context: T, address: SocketAddr) -> (Request, Option<Next>) {
         let spec = context.spec();
-        let mut request = request(spec, address, context.timeout());
+        let mut request = request(spec, address, context.timeout(), context.at());
         let train = spec.train.map(|spec| Box::new(Train::new(spec)));
         let after = train.as_deref().map(|train| train.spec.interval());
         let mut pending = self.pending();
@@ -94,6 +94,7 @@ impl<T: Asked> Flights<T> {
         let spec = probe.train.as_deref().filter(|_| probe.has(token))?.spec;
         let request = Request {
             token,
+            at: None,
             ..probe.request
         };
         let is_last = number(token) + 1 >= spec.packets;
@@ -229,7 +230,7 @@ const fn number(token: u64) -> u8 {
     token as u8
 }
 
-fn request(spec: &IcmpSpec, address: SocketAddr, timeout: Duration) -> Request {
+fn request(spec: &IcmpSpec, address: SocketAddr, timeout: Duration, at: Instant) -> Request {
     Request {
         timeout,
         scope: match address {
@@ -241,6 +242,7 @@ fn request(spec: &IcmpSpec, address: SocketAddr, timeout: Duration) -> Request {
         dscp: spec.dscp,
         source: spec.source,
         dont_fragment: spec.dont_fragment,
+        at: Some(at),
         ..Request::new(0, address.ip())
     }
 }

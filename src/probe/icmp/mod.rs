@@ -32,6 +32,8 @@ pub trait Asked: Send + 'static {
     fn spec(&self) -> &IcmpSpec;
     /// How long each packet is waited for.
     fn timeout(&self) -> Duration;
+    /// When the first packet is to be sent; a moment that has passed is at once.
+    fn at(&self) -> Instant;
 }
 
 /// Takes a probe back, with the moment its first packet was sent and what came of it. Called on the engine's thread: it must not
@@ -142,7 +144,8 @@ impl<T: Asked> Desk<T> {
     fn admit(&self, probe: T, address: SocketAddr) -> Request {
         let (request, next) = self.flights.admit(probe, address);
         if next.is_some() {
-            self.departures.plan(Instant::now(), next);
+            let now = Instant::now();
+            (self.departures).plan(request.at.map_or(now, |at| at.max(now)), next);
         }
         request
     }

@@ -56,7 +56,13 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
                 .map_err(store_error)?;
         }
-        pragma("cache_size", "-16384")?;
+        // in KiB: the writer goes through every target's newest page, a reader sees most pages once
+        let cache = if purpose == Use::Write {
+            "-16384"
+        } else {
+            "-2048"
+        };
+        pragma("cache_size", cache)?;
         pragma("temp_store", "memory")?;
         Ok(connection)
     };

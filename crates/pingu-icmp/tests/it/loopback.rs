@@ -139,6 +139,53 @@ fn two_engines_side_by_side_take_each_other_for_foreign_and_nothing_worse() {
 }
 
 #[test]
+fn a_request_is_not_sent_before_its_moment() {
+    let collector = Collector::start(Config::default());
+    let start = Instant::now();
+    let at = |n: u64| start + Duration::from_micros(20_000 + n * 37 % 30_000);
+    let later = |n: u64| Request {
+        at: Some(at(n)),
+        ..patient(n, "127.0.0.1")
+    };
+    let mut requests: Vec<Request> = (0..500).map(later).collect();
+    // One without a moment, and one whose moment has passed, do not wait for them.
+    requests.push(patient(500, "127.0.0.1"));
+    requests.push(Request {
+        at: Some(start),
+        ..patient(501, "127.0.0.1")
+    });
+    let seen = collector.probe(requests);
+    for (token, completion) in &seen {
+        let sent_at = completion.sent_at.expect("it was sent");
+        assert!(*token >= 500 || sent_at >= at(*token), "{token}");
+        assert!(matches!(completion.outcome, Outcome::Reply(_)));
+    }
+    let sent = |token: u64| seen[&token].sent_at;
+    assert!(sent(500) <= sent(0) && sent(501) <= sent(0));
+    collector.stop_idle();
+}
+
+#[test]
+fn stopping_completes_what_was_to_be_sent_later() {
+    let collector = Collector::start(Config::default());
+    let tomorrow = Instant::now() + Duration::from_secs(86_400);
+    let requests = (0..200).map(|n| Request {
+        at: Some(tomorrow),
+        ..patient(n, "127.0.0.1")
+    });
+    collector.submit(requests.collect());
+    collector.probe_one(patient(200, "127.0.0.1"));
+    let stats = collector.engine.stop();
+    assert_eq!((stats.sent, stats.local_errors), (1, 200));
+    let ends: Vec<_> = collector.completions.try_iter().collect();
+    assert_eq!(ends.len(), 200);
+    assert!(
+        ends.iter()
+            .all(|end| end.sent_at.is_none() && end.outcome == Outcome::Local(LocalError::Stopped))
+    );
+}
+
+#[test]
 fn an_impossible_request_is_a_local_error_at_once() {
     let collector = Collector::start(Config::default());
     let good = patient(1, "127.0.0.1");
