@@ -294,13 +294,13 @@ async fn what_was_rolled_up_before_there_were_stamps_gets_some() {
         record(&store, id, [10, 20, DAY + 10]).await;
         settle(&store, DAY + 600).await;
         store.close().await;
-        let back = "DROP TABLE settled";
+        let back = "DROP TABLE settled; DROP TABLE certificates";
         if is_sqlite {
             let connection = rusqlite::Connection::open(&path).unwrap();
             connection.execute_batch(back).unwrap();
             connection.pragma_update(None, "user_version", 4).unwrap();
         } else {
-            let back = format!("{back}; DELETE FROM pingu_schema WHERE version = 5");
+            let back = format!("{back}; DELETE FROM pingu_schema WHERE version > 4");
             sql(&database.url, &back).await;
         }
         let store = open().await;

@@ -529,6 +529,16 @@ async fn who_we_are_is_told_to_the_target_that_asks() {
         ..Way::default()
     };
     assert_up(&probe(&farm, &server.https(), way.clone()).await);
+    // in HTTP/2 it is told on the way to the answer
+    let both = Manners {
+        alpn: &["h2"],
+        ..ASKS_WHO
+    };
+    let acceptor = authority.acceptor_with(&Certificate::Valid, both);
+    let two = Server::two(acceptor, Two::Polite).await;
+    let observation = probe(&farm, &two.https(), Way::default()).await;
+    assert_down(&observation, Reason::Tls, "wants a client's certificate");
+    assert_up(&probe(&farm, &two.https(), way.clone()).await);
     // without its file nothing can be said of the target
     std::fs::remove_file(&files.key).unwrap();
     let (outcome, reason, text) = told(&probe(&farm, &server.https(), way).await);

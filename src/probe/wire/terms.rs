@@ -113,11 +113,10 @@ impl Terms {
             ca: way.ca.clone(),
             client: way.client.clone(),
         };
-        self.of_files(special)
+        self.of_files(special, Instant::now())
     }
 
-    fn of_files(&self, special: Special) -> Result<Arc<Agreed>, Fault> {
-        let now = Instant::now();
+    fn of_files(&self, special: Special, now: Instant) -> Result<Arc<Agreed>, Fault> {
         let mut known = self.special.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get_mut(&special) {
             if now.duration_since(known.compared) < Self::COMPARE_EVERY {
@@ -237,4 +236,75 @@ fn bytes(file: &str) -> Result<Vec<u8>, String> {
         return Err(format!("{file} is no certificate file"));
     }
     fs::read(file).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authority() -> String {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().pem()
+    }
+
+    #[test]
+    fn a_file_that_changes_is_followed_and_one_that_breaks_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let terms = Terms::new(Arc::new(RootCertStore::empty()));
+        let special = Special {
+            is_lenient: false,
+            alpn: Alpn::Silent,
+            ca: Some(path.display().to_string()),
+            client: None,
+        };
+        let start = Instant::now();
+        let of = |seconds| terms.of_files(special.clone(), start + Duration::from_secs(seconds));
+        let fault = of(0).unwrap_err();
+        assert!(fault.is_local(), "{fault:?}");
+        fs::write(&path, authority()).unwrap();
+        let first = of(0).unwrap();
+        fs::write(&path, format!("another one\n{}", authority())).unwrap();
+        assert!(Arc::ptr_eq(&first, &of(4).unwrap()));
+        let second = of(5).unwrap();
+        assert!(!Arc::ptr_eq(&first, &second));
+        // caught while it is written, then gone
+        fs::write(&path, "-----BEGIN CERTIFICATE-----\nMII").unwrap();
+        assert!(Arc::ptr_eq(&second, &of(10).unwrap()));
+        fs::remove_file(&path).unwrap();
+        assert!(Arc::ptr_eq(&second, &of(15).unwrap()));
+        fs::write(&path, authority()).unwrap();
+        assert!(!Arc::ptr_eq(&second, &of(20).unwrap()));
+    }
+
+    #[test]
+    fn terms_without_files_are_made_once() {
+        let mut roots = RootCertStore::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let terms = Terms::new(Arc::new(roots));
+        let plain = Way::default();
+        let lenient = Way {
+            insecure: true,
+            ..Way::default()
+        };
+        let offers = [
+            Alpn::Silent,
+            Alpn::Http(HttpVersions::Auto),
+            Alpn::Http(HttpVersions::One),
+            Alpn::Http(HttpVersions::Two),
+        ];
+        let mut all = Vec::new();
+        for way in [&plain, &lenient] {
+            for alpn in offers {
+                let agreed = terms.of(way, alpn).unwrap();
+                assert_eq!(agreed.verifier.is_lenient, way.insecure);
+                assert_eq!(agreed.config.alpn_protocols, alpn.protocols());
+                assert!(Arc::ptr_eq(&agreed, &terms.of(way, alpn).unwrap()));
+                all.push(agreed);
+            }
+        }
+        assert_eq!(all.len(), 8);
+    }
 }
