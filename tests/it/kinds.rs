@@ -141,6 +141,12 @@ fn assert_served(pingu: &Pingu, world: &World) {
         "{stranger}"
     );
 
+    let certificate = pingu.json("/api/v1/targets/stranger/certificate");
+    assert!(
+        certificate.to_string().contains("CN=Farm Server"),
+        "{certificate}"
+    );
+
     let target = pingu.json("/targets/mail");
     assert_eq!(
         [
