@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Kind, ProbeSpec, Target, Timestamp};
+use crate::model::{Kind, ProbeSpec, StartTls, Target, Timestamp};
 
 /// Targets, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,13 +33,62 @@ pub struct TargetItem {
     interval_seconds: serde_json::Number,
     #[schema(example = 3000)]
     timeout_ms: u64,
-    /// What an ICMP target pings.
+    /// Whom a target that is no URL talks to: of `dns` the name server, null for this machine's own.
     host: Option<String>,
     /// What an HTTP target fetches.
     url: Option<String>,
+    #[serde(flatten)]
+    special: Special,
     group: Option<String>,
     tags: Vec<String>,
     description: Option<String>,
+}
+
+/// What only some types have.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Special {
+    /// Of `tcp`, `dns` and `tls`: the port that is connected to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// Of `dns`: the name that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+    /// Of `dns`: the type of record that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "A")]
+    record: Option<&'static str>,
+    /// Of `dns`: `udp`, `tcp` or `tls`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "udp")]
+    transport: Option<&'static str>,
+    /// Of `tls`: the protocol that begins in plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "smtp")]
+    starttls: Option<&'static str>,
+}
+
+impl Special {
+    fn of(probe: &ProbeSpec) -> Self {
+        match probe {
+            ProbeSpec::Icmp(_) | ProbeSpec::Http(_) => Self::default(),
+            ProbeSpec::Tcp(tcp) => Self {
+                port: Some(tcp.port),
+                ..Self::default()
+            },
+            ProbeSpec::Dns(dns) => Self {
+                port: Some(dns.port()),
+                query: Some(dns.query.clone()),
+                record: Some(dns.record.as_str()),
+                transport: Some(dns.transport.as_str()),
+                starttls: None,
+            },
+            ProbeSpec::Tls(tls) => Self {
+                port: Some(tls.port),
+                starttls: tls.starttls.map(StartTls::as_str),
+                ..Self::default()
+            },
+        }
+    }
 }
 
 /// List targets
@@ -72,10 +121,9 @@ pub async fn one(Named(target): Named) -> Json<TargetItem> {
 impl From<Target> for TargetItem {
     fn from(Target { id, spec }: Target) -> Self {
         let kind = spec.probe.kind();
-        let (host, url) = match spec.probe {
-            ProbeSpec::Icmp(icmp) => (Some(icmp.host.into()), None),
-            ProbeSpec::Http(http) => (None, Some(http.shown())),
-        };
+        let host = spec.probe.host().map(str::to_owned);
+        let url = spec.probe.url();
+        let special = Special::of(&spec.probe);
         Self {
             id: id.0,
             name: spec.name,
@@ -85,6 +133,7 @@ impl From<Target> for TargetItem {
             timeout_ms: spec.timeout.as_millis() as u64,
             host,
             url,
+            special,
             group: spec.group,
             tags: spec.tags,
             description: spec.description,

@@ -11,10 +11,11 @@ use super::StartError;
 use super::site::{Site, told};
 use crate::config::{self, DatabaseUrl, Loaded, Settings};
 use crate::pipeline;
-use crate::probe::http::{HttpProber, Roots};
+use crate::probe::Clients;
+use crate::probe::http::Roots;
 use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
-use crate::scheduler::{Dispatch, Scheduler};
+use crate::scheduler::{AtOnce, Dispatch, Scheduler};
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::retention::{self, Keep};
 use crate::storage::spool::Place;
@@ -64,8 +65,8 @@ impl Poller {
         let dispatch = Arc::new(Dispatch::new(
             clock,
             Arc::clone(&metrics),
-            HttpProber::new(resolver.clone(), &Roots::of_this_machine()),
-            fitting_probes(settings.http_concurrency),
+            Clients::new(&resolver, &Roots::of_this_machine()),
+            fitting_probes(settings),
             to_pipeline,
             |sink| {
                 let prober = IcmpProber::start(resolver, settings.icmp_max_pps, sink);
@@ -153,19 +154,26 @@ fn identities(settings: &Settings) -> Option<Identities> {
     }
 }
 
-/// How many HTTP probes fit beside everything else, `wanted` at the most.
-fn fitting_probes(wanted: usize) -> usize {
+/// How many probes of each type fit beside everything else: what is wanted, or the same share of each.
+fn fitting_probes(settings: &Settings) -> AtOnce {
     let descriptors = getrlimit(Resource::Nofile)
         .current
         .map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
+    let wanted = settings.probes_at_once();
     let fitting = (descriptors.saturating_sub(OWN_DESCRIPTORS) / 2).max(1);
     if fitting < wanted {
         tracing::warn!(
             descriptors,
-            "HTTP_CONCURRENCY is {wanted}, but so few open files are allowed (ulimit -n) that {fitting} probes at once are safe"
+            "HTTP_CONCURRENCY, TCP_CONCURRENCY, DNS_CONCURRENCY and TLS_CONCURRENCY are {wanted} together, but so few open files are allowed (ulimit -n) that {fitting} probes at once are safe"
         );
     }
-    fitting.min(wanted)
+    let share = |of: usize| (of * fitting.min(wanted) / wanted).max(1);
+    AtOnce {
+        http: share(settings.http_concurrency),
+        tcp: share(settings.tcp_concurrency),
+        dns: share(settings.dns_concurrency),
+        tls: share(settings.tls_concurrency),
+    }
 }

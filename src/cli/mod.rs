@@ -31,6 +31,10 @@ Examples:
   pingu probe 192.168.1.0/24     who answers in this network?
   pingu probe https://example.com/
                                  every phase of one request
+  pingu probe tcp://192.168.1.1:22
+  pingu probe 'dns://192.168.1.1/example.com?type=MX'
+  pingu probe 'tls://mail.example.com?starttls=smtp'
+                                 a port, a name server, a certificate
   pingu doctor                   what on this machine keeps Pingu from working well?
   LISTEN=0.0.0.0:8000 pingu      serve the whole network
   pingu poller                   probe and store; the API is another process
@@ -39,8 +43,8 @@ Examples:
 
 Settings come from the environment and from .env: DATABASE_URL, SPOOL_PATH, SPOOL_MAX_BYTES,
 RETENTION_DAYS, ROLLUP_5M_RETENTION_DAYS, ROLLUP_1H_RETENTION_DAYS, TARGETS_PATH, LISTEN,
-API_TOKEN, HTTP_CONCURRENCY, ICMP_MAX_PPS, LOCATION, LOG_LEVEL, LOG_FORMAT; example.env
-explains each. run, poller and api wait for a Postgres that is away.
+API_TOKEN, HTTP_CONCURRENCY, TCP_CONCURRENCY, DNS_CONCURRENCY, TLS_CONCURRENCY, ICMP_MAX_PPS,
+LOCATION, LOG_LEVEL, LOG_FORMAT; example.env explains each. run, poller and api wait for a Postgres that is away.
 
 Exit codes:
   0  done; for probe: the target is up

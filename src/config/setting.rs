@@ -101,6 +101,30 @@ pub const HTTP_CONCURRENCY: Setting = Setting {
     is_secret: false,
 };
 
+pub const TCP_CONCURRENCY: Setting = Setting {
+    name: "TCP_CONCURRENCY",
+    default: "256",
+    expected: "a whole number from 1 to 65536, like 256",
+    help: &["The same for targets of `type: tcp`."],
+    is_secret: false,
+};
+
+pub const DNS_CONCURRENCY: Setting = Setting {
+    name: "DNS_CONCURRENCY",
+    default: "256",
+    expected: "a whole number from 1 to 65536, like 256",
+    help: &["The same for targets of `type: dns`."],
+    is_secret: false,
+};
+
+pub const TLS_CONCURRENCY: Setting = Setting {
+    name: "TLS_CONCURRENCY",
+    default: "256",
+    expected: "a whole number from 1 to 65536, like 256",
+    help: &["The same for targets of `type: tls`."],
+    is_secret: false,
+};
+
 pub const ICMP_MAX_PPS: Setting = Setting {
     name: "ICMP_MAX_PPS",
     default: "0",
@@ -177,6 +201,9 @@ pub const ALL: &[&Setting] = &[
     &LISTEN,
     &API_TOKEN,
     &HTTP_CONCURRENCY,
+    &TCP_CONCURRENCY,
+    &DNS_CONCURRENCY,
+    &TLS_CONCURRENCY,
     &ICMP_MAX_PPS,
     &LOCATION,
     &LOG_LEVEL,

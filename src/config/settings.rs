@@ -45,6 +45,9 @@ pub struct Settings {
     pub location: String,
     /// 1 to 65536.
     pub http_concurrency: usize,
+    pub tcp_concurrency: usize,
+    pub dns_concurrency: usize,
+    pub tls_concurrency: usize,
     /// Packets a second, up to a million; nothing where there is no limit.
     pub icmp_max_pps: Option<NonZeroU32>,
 }
@@ -65,6 +68,11 @@ pub struct SettingsError {
 type Values = HashMap<String, (String, OsString)>;
 
 impl Settings {
+    /// Probes of every type that has a limit, at their limits.
+    pub const fn probes_at_once(&self) -> usize {
+        self.http_concurrency + self.tcp_concurrency + self.dns_concurrency + self.tls_concurrency
+    }
+
     /// Settings of this process: its environment, and what that does not set from `.env` in `dotenv_dir`. Also gives warnings.
     ///
     /// Sets no variables of the process: that would be unsound once threads run. What `.env` says is lent to [`environment`], where
@@ -116,6 +124,9 @@ impl Settings {
             }
         });
         let http_concurrency = reader.take(&setting::HTTP_CONCURRENCY, concurrency);
+        let tcp_concurrency = reader.take(&setting::TCP_CONCURRENCY, concurrency);
+        let dns_concurrency = reader.take(&setting::DNS_CONCURRENCY, concurrency);
+        let tls_concurrency = reader.take(&setting::TLS_CONCURRENCY, concurrency);
         let icmp_max_pps = reader.take(&setting::ICMP_MAX_PPS, packets_a_second);
         let spool_is_named = reader.values.contains_key(setting::SPOOL_PATH.name);
         let mut spool_path = reader.take(&setting::SPOOL_PATH, |text| Ok(PathBuf::from(text)));
@@ -151,6 +162,9 @@ impl Settings {
                 log_format: log_format?,
                 location: location?,
                 http_concurrency: http_concurrency?,
+                tcp_concurrency: tcp_concurrency?,
+                dns_concurrency: dns_concurrency?,
+                tls_concurrency: tls_concurrency?,
                 icmp_max_pps: icmp_max_pps?,
             })
         };

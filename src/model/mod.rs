@@ -28,9 +28,10 @@ pub use result::{
 };
 pub use secret::{BadReference, Secret, Unset};
 pub use spec::{
-    Ask, ClientFiles, Credentials, Expect, Family, Header, HeaderMatch, Host, HttpSpec,
-    HttpVersions, IcmpSpec, InvalidProxy, JsonMatch, JsonPath, Kind, Login, Method, Pattern,
-    ProbeSpec, Proxy, ProxyScheme, Statuses, TrainSpec, Way,
+    Ask, BadEscape, ClientFiles, Credentials, DnsSpec, Expect, Family, Header, HeaderMatch, Host,
+    HttpSpec, HttpVersions, IcmpSpec, InvalidProxy, JsonMatch, JsonPath, Kind, Login, Method,
+    Pattern, Payload, ProbeSpec, Proxy, ProxyScheme, Rcode, Record, StartTls, Statuses, TcpSpec,
+    TlsSpec, TrainSpec, Transport, Way,
 };
 pub use summary::{Latencies, Mean, Sample, Summary};
 pub use target::{Declared, Target, TargetId, TargetMap, TargetSpec, default_slow_after};

@@ -28,7 +28,7 @@ pub enum Outcome {
 pub enum Reason {
     /// No answer within the target's timeout.
     Timeout,
-    /// The name has no address, or its servers say they cannot tell.
+    /// The name has no address, or its servers say they cannot tell; of a name server, that its answer is another than asked for.
     Dns,
     /// The port answered with a reset at connect.
     Refused,
@@ -42,7 +42,7 @@ pub enum Reason {
     Protocol,
     /// An HTTP status that was not expected.
     Status,
-    /// A body that was not expected.
+    /// A body, an answer or a record that was not expected.
     Body,
     /// Headers or a body beyond the cap that an expectation needed whole.
     TooLarge,
@@ -77,7 +77,7 @@ pub struct ErrorText(Box<str>);
 /// What was measured, whatever the verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Measurement {
-    /// Time to the answer: the round trip of an echo, or the whole HTTP exchange. Present whenever an answer came.
+    /// Time to the answer: the round trip of an echo, or the whole of an exchange. Present whenever an answer came.
     pub latency: Option<Duration>,
     /// The final HTTP status.
     pub status_code: Option<u16>,
@@ -116,8 +116,8 @@ pub struct Hop {
     pub took_us: u32,
 }
 
-/// Where the time of an HTTP exchange went, in microseconds. A phase that did not happen is absent.
-/// After redirects each phase is the sum over all hops.
+/// Where the time of a probe over a connection went, in microseconds. A phase that did not happen is absent.
+/// After redirects each phase is the sum over all hops. Before STARTTLS the dialogue in plain text is `ttfb_us`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Phases {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,13 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Due;
-use super::turns::Turns;
+use super::turns::{AtOnce, Limits};
 use crate::clock::Clock;
 use crate::metrics::{Dropped, Metrics};
-use crate::model::{
-    HttpSpec, IcmpSpec, Kind, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target,
-};
-use crate::probe::http::HttpProber;
+use crate::model::{IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target};
+use crate::probe::Clients;
 use crate::probe::icmp::{Asked, IcmpProber, Sink};
 
 /// How long probes that are under way may go on once Pingu stops.
@@ -38,9 +36,9 @@ pub struct Finished {
 #[derive(Debug)]
 pub struct Dispatch {
     runtime: Handle,
-    http: HttpProber,
+    clients: Clients,
     icmp: IcmpProber<Started>,
-    turns: Turns,
+    limits: Limits,
     tasks: TaskTracker,
     /// Fires when probes must end.
     ended: CancellationToken,
@@ -69,7 +67,7 @@ impl Asked for Started {
     fn spec(&self) -> &IcmpSpec {
         match &self.due.target.spec.probe {
             ProbeSpec::Icmp(spec) => spec,
-            ProbeSpec::Http(_) => unreachable!("launch gives the prober echoes alone"),
+            other => unreachable!("launch gives the prober echoes alone, not {}", other.kind()),
         }
     }
 
@@ -83,12 +81,12 @@ impl Asked for Started {
 }
 
 impl Dispatch {
-    /// `http_at_once` probes over HTTP run at the same time. Results go to `results`.
+    /// As many probes run at the same time as `at_once` says for their type. Results go to `results`.
     pub fn new(
         clock: Clock,
         metrics: Arc<Metrics>,
-        http: HttpProber,
-        http_at_once: usize,
+        clients: Clients,
+        at_once: AtOnce,
         results: mpsc::Sender<Finished>,
         icmp: impl FnOnce(Sink<Started>) -> IcmpProber<Started>,
     ) -> Self {
@@ -100,14 +98,14 @@ impl Dispatch {
         let echoes = Arc::clone(&desk);
         Self {
             runtime: Handle::current(),
-            http,
+            clients,
             icmp: icmp(Box::new(move |started, sent, observation| {
                 let lag = sent.map_or(started.late, |sent| {
                     sent.saturating_duration_since(started.at)
                 });
                 echoes.hand_over(started.due, lag, observation);
             })),
-            turns: Turns::new(http_at_once),
+            limits: Limits::new(at_once),
             tasks: TaskTracker::new(),
             ended: CancellationToken::new(),
             desk,
@@ -125,10 +123,10 @@ impl Dispatch {
                     let late = now.saturating_duration_since(at);
                     echoes.push(Started { due, at, late });
                 }
-                ProbeSpec::Http(_) => {
+                ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Dns(_) | ProbeSpec::Tls(_) => {
                     let dispatch = Arc::clone(self);
                     self.tasks
-                        .spawn_on(async move { dispatch.http(due, at).await }, &self.runtime);
+                        .spawn_on(async move { dispatch.ask(due, at).await }, &self.runtime);
                 }
             }
         }
@@ -150,18 +148,17 @@ impl Dispatch {
         self.tasks.wait().await;
     }
 
-    async fn http(&self, due: Due, at: Instant) {
-        let ProbeSpec::Http(spec) = &due.target.spec.probe else {
-            return;
-        };
+    /// One probe over a connection of its own, whatever its type.
+    async fn ask(&self, due: Due, at: Instant) {
+        let spec = &due.target.spec.probe;
         tokio::time::sleep_until(at.into()).await;
         let left = due.expires.since(self.desk.clock.now());
         let turn = tokio::select! {
-            turn = self.turns.take(due.target.id, left) => turn,
+            turn = self.limits.of(spec.kind()).take(due.target.id, left) => turn,
             () = self.ended.cancelled() => None,
         };
         let Some(_turn) = turn else {
-            return self.desk.metrics.missed(Kind::Http, 1);
+            return self.desk.metrics.missed(spec.kind(), 1);
         };
         let lag = self.desk.clock.now().since(due.slot);
         let observation = tokio::select! {
@@ -176,8 +173,8 @@ impl Dispatch {
     }
 
     /// A fault of ours in one probe must not take anything else down.
-    async fn measure(&self, spec: &HttpSpec, timeout: Duration) -> Observation {
-        let probe = AssertUnwindSafe(self.http.probe(spec, timeout));
+    async fn measure(&self, spec: &ProbeSpec, timeout: Duration) -> Observation {
+        let probe = AssertUnwindSafe(self.clients.probe(spec, timeout));
         probe.catch_unwind().await.unwrap_or_else(|_| {
             self.desk.metrics.panics.inc();
             let text = "a fault in Pingu ended the probe; the log has the details";

@@ -26,6 +26,7 @@ pub use dispatch::{Dispatch, Finished};
 pub use slots::Slots;
 pub use timetable::Due;
 use timetable::Timetable;
+pub use turns::AtOnce;
 
 /// Slots are handed out so long before their time at the most: whoever starts their probes keeps the time, and nothing that holds this
 /// thread up for less makes a probe late.
@@ -169,7 +170,7 @@ impl Troubles {
         if missed > self.missed {
             tracing::warn!(
                 slots = missed - self.missed,
-                "slots were missed: this machine slept or is overloaded, or HTTP_CONCURRENCY is too small for targets that hang"
+                "slots were missed: this machine slept or is overloaded, or HTTP_CONCURRENCY (TCP_, DNS_, TLS_) is too small for targets that hang"
             );
         }
         self.missed = missed;

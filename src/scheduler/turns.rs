@@ -10,7 +10,46 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::model::TargetId;
+use crate::model::{Kind, TargetId};
+
+/// How many probes of each type may run at the same time. There is no such limit for ICMP.
+#[derive(Debug, Clone, Copy)]
+pub struct AtOnce {
+    pub http: usize,
+    pub tcp: usize,
+    pub dns: usize,
+    pub tls: usize,
+}
+
+/// The turns of each type.
+#[derive(Debug)]
+pub struct Limits {
+    http: Turns,
+    tcp: Turns,
+    dns: Turns,
+    tls: Turns,
+}
+
+impl Limits {
+    pub fn new(at_once: AtOnce) -> Self {
+        Self {
+            http: Turns::new(at_once.http),
+            tcp: Turns::new(at_once.tcp),
+            dns: Turns::new(at_once.dns),
+            tls: Turns::new(at_once.tls),
+        }
+    }
+
+    pub fn of(&self, kind: Kind) -> &Turns {
+        match kind {
+            Kind::Icmp => unreachable!("echoes take no turns"),
+            Kind::Http => &self.http,
+            Kind::Tcp => &self.tcp,
+            Kind::Dns => &self.dns,
+            Kind::Tls => &self.tls,
+        }
+    }
+}
 
 /// A bounded number of turns. A clone shares them.
 #[derive(Debug, Clone)]

@@ -93,13 +93,13 @@ fn neighbours(load: Load) -> Vec<Finding> {
 
 fn descriptors(settings: &Settings) -> Finding {
     let name = "open files";
-    let wanted = settings.http_concurrency as u64 * PER_PROBE + OWN;
+    let probes = settings.probes_at_once() as u64;
+    let wanted = probes * PER_PROBE + OWN;
     match getrlimit(Resource::Nofile).maximum {
         Some(most) if most < wanted => Finding::note(
             name,
             format!(
-                "at most {most}, but HTTP_CONCURRENCY of {} wants {wanted}",
-                settings.http_concurrency
+                "at most {most}, but {probes} probes at once (HTTP_CONCURRENCY and its like) want {wanted}"
             ),
             format!("ulimit -Hn {wanted}"),
         )

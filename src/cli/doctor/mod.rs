@@ -96,7 +96,7 @@ fn targets(settings: &Settings) -> (Finding, Load) {
 fn packets(declared: &Declared) -> f64 {
     match &declared.spec.probe {
         ProbeSpec::Icmp(icmp) => icmp.train.map_or(1.0, |train| f64::from(train.packets)),
-        ProbeSpec::Http(_) => 0.0,
+        ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Dns(_) | ProbeSpec::Tls(_) => 0.0,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The same probers as the service's, so that what they say here is what they store there.
 
+mod address;
 mod one;
 mod rounds;
 mod sweep;
@@ -19,7 +20,8 @@ use url::Url;
 use super::Failure;
 use crate::config;
 use crate::model::{Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec};
-use crate::probe::http::{HttpProber, Roots};
+use crate::probe::Clients;
+use crate::probe::http::Roots;
 use crate::probe::icmp::{Asked, IcmpProber};
 use crate::probe::resolve::Resolver;
 use sweep::Network;
@@ -29,7 +31,8 @@ const ROUNDS: u32 = 5;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A host to ping, an http:// or https:// URL, or a network to sweep, like 192.168.1.0/24
+    /// A host to ping, an http:// or https:// URL, `tcp://HOST:PORT`, `tls://HOST`, `dns://SERVER/NAME?type=A`, or a network to sweep,
+    /// like 192.168.1.0/24
     #[arg(value_name = "HOST|URL|NETWORK")]
     target: String,
     /// Ping, also the host of a URL; five times unless -c says otherwise
@@ -123,15 +126,23 @@ impl Arguments {
             .map_or(kind.default_timeout(), Duration::from_millis)
     }
 
-    /// A URL is fetched, anything else is pinged.
+    /// A URL is asked, anything else is pinged.
     fn spec(&self) -> Result<ProbeSpec, Failure> {
         let target = self.target.as_str();
         let mut host = target.to_owned();
         if let Some((scheme, _)) = target.split_once("://") {
-            if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+            if !matches!(
+                scheme.to_ascii_lowercase().as_str(),
+                "http" | "https" | "tcp" | "tls" | "dns"
+            ) {
                 return Err(Failure::Settings(format!(
-                    "cannot probe {scheme}:// addresses; give an http:// or https:// URL, or a host to ping"
+                    "cannot probe {scheme}:// addresses; give an http://, https://, tcp://, tls:// or dns:// URL, or a host to ping"
                 )));
+            }
+            if !self.icmp
+                && let Some(spec) = address::parse(target, self.echo.ip)
+            {
+                return spec.map_err(Failure::Settings);
             }
             let url = Url::parse(target)
                 .map_err(|error| Failure::Settings(format!("{target} is not a URL: {error}")))?;
@@ -178,7 +189,7 @@ struct Probe {
 }
 
 enum Prober {
-    Http(HttpProber, HttpSpec),
+    Asking(Clients, ProbeSpec),
     Icmp(Echoes, IcmpSpec),
 }
 
@@ -187,11 +198,16 @@ impl Probe {
         let resolver = Resolver::new();
         let timeout = arguments.timeout(spec.kind());
         match spec {
-            ProbeSpec::Http(spec) => Self {
-                shown: spec.shown(),
-                timeout,
-                prober: Prober::Http(HttpProber::new(resolver, &Roots::of_this_machine()), spec),
-            },
+            ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Dns(_) | ProbeSpec::Tls(_) => {
+                Self {
+                    shown: spec.url().unwrap_or_else(|| arguments.target.clone()),
+                    timeout,
+                    prober: Prober::Asking(
+                        Clients::new(&resolver, &Roots::of_this_machine()),
+                        spec,
+                    ),
+                }
+            }
             ProbeSpec::Icmp(spec) => Self {
                 shown: spec.host.as_str().to_owned(),
                 timeout,
@@ -202,7 +218,7 @@ impl Probe {
 
     async fn observe(&self) -> anyhow::Result<Observation> {
         match &self.prober {
-            Prober::Http(prober, spec) => Ok(prober.probe(spec, self.timeout).await),
+            Prober::Asking(clients, spec) => Ok(clients.probe(spec, self.timeout).await),
             Prober::Icmp(echoes, spec) => echoes.observe(spec.clone(), self.timeout).await,
         }
     }

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use super::super::report::{Report, Span};
+use super::dns::DnsDraft;
 use super::http::HttpDraft;
 use super::icmp::IcmpDraft;
+use super::reach::ReachDraft;
+use super::tcp::TcpDraft;
+use super::tls::TlsDraft;
 use super::value::Answer;
 use super::way::WayDraft;
 use crate::model::{Declared, Kind, ProbeSpec, TargetSpec, default_slow_after};
@@ -24,26 +28,33 @@ pub struct Draft {
     pub group: Answer<String>,
     pub tags: Answer<Vec<String>>,
     pub description: Answer<String>,
+    pub reach: ReachDraft,
     pub icmp: IcmpDraft,
     pub http: HttpDraft,
     pub way: WayDraft,
+    pub tcp: TcpDraft,
+    pub dns: DnsDraft,
+    pub tls: TlsDraft,
 }
 
 impl Draft {
     /// The keys that must be there and are not, each with what to do.
-    pub fn missing(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn missing(&self, defaults: &Self) -> Vec<(&'static str, &'static str)> {
         let mut missing = Vec::new();
         if self.name.is_absent() {
             missing.push(("name", "add a name of its own, like `name: router`"));
         }
         if self.kind.is_absent() {
-            missing.push(("type", "add `type: icmp` or `type: http`"));
+            missing.push(("type", "add the type of the target"));
         }
-        missing.extend(match self.kind.said() {
-            Some(Kind::Icmp) => self.icmp.missing(),
-            Some(Kind::Http) => self.http.missing(),
-            None => None,
-        });
+        let of_kind = match self.kind.said() {
+            Some(Kind::Icmp | Kind::Tls) => [self.reach.missing_host(), None],
+            Some(Kind::Tcp) => [self.reach.missing_host(), self.reach.missing_port()],
+            Some(Kind::Http) => [self.http.missing(), None],
+            Some(Kind::Dns) => [self.dns.missing(&defaults.dns), None],
+            None => [None, None],
+        };
+        missing.extend(of_kind.into_iter().flatten());
         missing
     }
 
@@ -76,14 +87,24 @@ impl Draft {
             && let Some(timeout) = self.timeout(defaults)
         {
             self.icmp
-                .cross_check(&defaults.icmp, timeout, interval, report);
+                .cross_check(&self.reach, defaults, timeout, interval, report);
+        }
+        match self.kind.said() {
+            Some(Kind::Tcp | Kind::Tls) => {
+                let host = self.reach.host.said();
+                self.reach.cross_check(host.map(String::as_str), report);
+                self.tls.cross_check(&defaults.tls, report);
+            }
+            Some(Kind::Dns) => DnsDraft::cross_check(self, defaults, report),
+            Some(Kind::Icmp | Kind::Http) | None => {}
         }
         if matches!(self.kind.said(), Some(Kind::Http)) {
             let is_enabled = self.enabled.said().or(defaults.enabled.said());
             let is_enabled = *is_enabled.unwrap_or(&true);
             self.http.cross_check(&defaults.http, is_enabled, report);
-            let host = self.http.address();
-            self.way.cross_check(&defaults.way, host, report);
+            let host = self.http.address().map(|it| it.to_string());
+            self.reach.cross_check(host.as_deref(), report);
+            self.way.cross_check(&defaults.way, report);
         }
         if let Answer::Said(slow_after, at) = self.slow_after
             && let Some(timeout) = self.timeout(defaults)
@@ -139,12 +160,16 @@ impl Draft {
             || default_slow_after(timeout),
             |&slow_after| slow_after.min(timeout),
         );
+        let (reach, way) = (&self.reach, self.way);
         let probe = match kind {
-            Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(&defaults.icmp, timeout, interval)?),
+            Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(reach, defaults, timeout, interval)?),
             Kind::Http => {
-                let way = self.way.finish(&defaults.way, self.http.address());
+                let way = way.finish(&defaults.way, reach, &defaults.reach, self.http.address());
                 ProbeSpec::Http(self.http.finish(&defaults.http, way)?)
             }
+            Kind::Tcp => ProbeSpec::Tcp(self.tcp.finish(reach, &defaults.reach)?),
+            Kind::Dns => ProbeSpec::Dns(self.dns.finish(reach, way, defaults)?),
+            Kind::Tls => ProbeSpec::Tls(self.tls.finish(reach, way, defaults)?),
         };
         Some(Declared {
             id: self.id.into_said(),

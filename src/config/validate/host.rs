@@ -87,7 +87,7 @@ fn address6(text: &str, shown: &str) -> Result<String, (String, Option<String>)>
         && !host.contains(':')
         && port.bytes().all(|byte| byte.is_ascii_digit())
     {
-        let hint = format!("ICMP has no ports: write {}", quoted(host));
+        let hint = format!("write {}; tcp and tls have a key `port`", quoted(host));
         return Err((format!("the host {shown} has a port"), Some(hint)));
     }
     Err((
@@ -96,19 +96,23 @@ fn address6(text: &str, shown: &str) -> Result<String, (String, Option<String>)>
     ))
 }
 
+/// A name as it is looked up (RFC 5891); nothing if it cannot be.
+pub fn ascii(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return Some(text.to_owned());
+    }
+    match url::Host::parse(text) {
+        Ok(url::Host::Domain(ascii)) => Some(ascii),
+        _ => None,
+    }
+}
+
 fn name(text: &str, shown: &str) -> Result<String, (String, Option<String>)> {
-    let ascii = if text.is_ascii() {
-        text.to_owned()
-    } else {
-        match url::Host::parse(text) {
-            Ok(url::Host::Domain(ascii)) => ascii,
-            _ => {
-                return Err((
-                    format!("the host {shown} is no name that can be looked up"),
-                    None,
-                ));
-            }
-        }
+    let Some(ascii) = ascii(text) else {
+        return Err((
+            format!("the host {shown} is no name that can be looked up"),
+            None,
+        ));
     };
     let name = ascii.strip_suffix('.').unwrap_or(&ascii);
     if name.len() > 253 {

@@ -5,73 +5,62 @@ use std::time::Duration;
 
 use super::super::problem::quoted;
 use super::super::report::Report;
-use super::host;
+use super::draft::Draft;
 use super::key::Key;
+use super::reach::{ReachDraft, literal};
 use super::value::{Answer, Field};
-use crate::model::{Family, IcmpSpec, TrainSpec};
+use crate::model::{Family, IcmpSpec, Kind, TrainSpec};
 
 pub const KEYS: &[Key] = &[
     Key {
-        name: "host",
-        has_default: false,
-        read: |draft, field, report| {
-            let host = field.text("a name or an address, like 192.168.1.1", report);
-            draft.icmp.host = host.checked(report, host::checked);
-        },
-    },
-    IP,
-    Key {
         name: "packets",
+        of: &[Kind::Icmp],
         has_default: true,
         read: |draft, field, report| {
-            draft.icmp.packets = number(field, 1, MAX_PACKETS, 10, report);
+            draft.icmp.packets = field.number(1, MAX_PACKETS, 10, report);
         },
     },
     Key {
         name: "packet_interval_ms",
+        of: &[Kind::Icmp],
         has_default: true,
         read: |draft, field, report| {
-            draft.icmp.packet_interval_ms = number(field, 1, MAX_PACKET_INTERVAL, 100, report);
+            draft.icmp.packet_interval_ms = field.number(1, MAX_PACKET_INTERVAL, 100, report);
         },
     },
     Key {
         name: "payload_bytes",
+        of: &[Kind::Icmp],
         has_default: true,
         read: |draft, field, report| {
-            draft.icmp.payload_bytes = number(field, MIN_PAYLOAD, MAX_PAYLOAD, 56, report);
+            draft.icmp.payload_bytes = field.number(MIN_PAYLOAD, MAX_PAYLOAD, 56, report);
         },
     },
     Key {
         name: "ttl",
+        of: &[Kind::Icmp],
         has_default: true,
-        read: |draft, field, report| draft.icmp.ttl = number(field, 1, u8::MAX, 64, report),
+        read: |draft, field, report| draft.icmp.ttl = field.number(1, u8::MAX, 64, report),
     },
     Key {
         name: "dscp",
+        of: &[Kind::Icmp],
         has_default: true,
         read: |draft, field, report| draft.icmp.dscp = dscp(field, report),
     },
     Key {
         name: "source",
+        of: &[Kind::Icmp],
         has_default: true,
         read: |draft, field, report| draft.icmp.source = source(field, report),
     },
     Key {
         name: "dont_fragment",
+        of: &[Kind::Icmp],
         has_default: true,
         read: |draft, field, report| draft.icmp.dont_fragment = field.boolean(report),
     },
 ];
-
-/// Of other types too.
-pub const IP: Key = Key {
-    name: "ip",
-    has_default: true,
-    read: |draft, field, report| {
-        draft.icmp.ip = family(field, report);
-        draft.way.ip = draft.icmp.ip.clone();
-    },
-};
 
 const MAX_PACKETS: u8 = 100;
 /// A minute: longer trains are targets with a shorter interval.
@@ -85,8 +74,6 @@ const PACKET_INTERVAL: Duration = Duration::from_millis(100);
 /// What a target of this type said.
 #[derive(Debug, Default)]
 pub struct IcmpDraft {
-    host: Answer<String>,
-    ip: Answer<Family>,
     packets: Answer<u8>,
     packet_interval_ms: Answer<u32>,
     payload_bytes: Answer<u16>,
@@ -97,37 +84,21 @@ pub struct IcmpDraft {
 }
 
 impl IcmpDraft {
-    /// The keys that must be there and are not.
-    pub fn missing(&self) -> Option<(&'static str, &'static str)> {
-        self.host.is_absent().then_some((
-            "host",
-            "add the name or the address to probe, like `host: 192.168.1.1`",
-        ))
-    }
-
     /// Tells what does not fit together, given how long a probe may take and how often there is one.
     pub fn cross_check(
         &self,
-        defaults: &Self,
+        reach: &ReachDraft,
+        defaults: &Draft,
         timeout: Duration,
         interval: Duration,
         report: &mut Report,
     ) {
-        let own = self.host.said().and_then(|host| literal(host));
-        if let (Answer::Said(family, at), Some(address)) = (&self.ip, own)
-            && !family.includes(address)
-        {
-            let message = format!("`ip` asks for another family than that of the host {address}");
-            report.error(
-                *at,
-                message,
-                "remove `ip`: an address has one family".to_owned(),
-            );
-        }
+        let own = reach.host.said().and_then(|host| literal(host));
+        reach.cross_check(reach.host.said().map(String::as_str), report);
         if let Answer::Said(source, at) = &self.source {
             let wanted = match own {
                 Some(address) => Family::of(address),
-                None => self.family(defaults),
+                None => reach.wanted(&defaults.reach),
             };
             if !wanted.includes(*source) {
                 let message = format!("{source} is not of the family that is probed");
@@ -138,12 +109,12 @@ impl IcmpDraft {
                 );
             }
         }
-        if self.packets(defaults) < 2 {
+        if self.packets(&defaults.icmp) < 2 {
             return;
         }
         let at = self.packet_interval_ms.span().or(self.packets.span());
         if let Some(at) = at
-            && let Some(train) = self.train(defaults, timeout, interval)
+            && let Some(train) = self.train(&defaults.icmp, timeout, interval)
             && train.length() + timeout > interval
         {
             let takes = (train.length() + timeout).as_millis();
@@ -167,11 +138,6 @@ impl IcmpDraft {
             .unwrap_or(&1)
     }
 
-    fn family(&self, defaults: &Self) -> Family {
-        let said = self.ip.said().or(defaults.ip.said());
-        said.copied().unwrap_or_default()
-    }
-
     /// A packet interval that the target does not write itself never exceeds what there is room for, as with the timeout.
     fn train(&self, defaults: &Self, timeout: Duration, interval: Duration) -> Option<TrainSpec> {
         let packets = self.packets(defaults);
@@ -188,20 +154,16 @@ impl IcmpDraft {
 
     pub fn finish(
         self,
-        defaults: &Self,
+        reach: &ReachDraft,
+        defaults: &Draft,
         timeout: Duration,
         interval: Duration,
     ) -> Option<IcmpSpec> {
-        let train = self.train(defaults, timeout, interval);
-        let ip = self.family(defaults);
-        let host = self.host.into_said()?;
-        // a default that does not suit this host was not meant for it
+        let host = reach.host.said()?.clone();
         let own = literal(&host);
-        let ip = if own.is_none_or(|address| ip.includes(address)) {
-            ip
-        } else {
-            Family::Any
-        };
+        let ip = reach.family(Some(&host), &defaults.reach);
+        let defaults = &defaults.icmp;
+        let train = self.train(defaults, timeout, interval);
         let wanted = own.map_or(ip, Family::of);
         let default_source = || {
             let source = defaults.source.said().copied();
@@ -228,45 +190,6 @@ impl IcmpDraft {
                 .unwrap_or(false),
         })
     }
-}
-
-/// The address that a host is, if it is no name.
-fn literal(host: &str) -> Option<IpAddr> {
-    let (address, _scope) = host.split_once('%').unwrap_or((host, ""));
-    address.parse().ok()
-}
-
-/// A whole number that fits its type.
-fn number<T: Into<i128> + TryFrom<i128>>(
-    field: Field<'_>,
-    least: T,
-    most: T,
-    example: u32,
-    report: &mut Report,
-) -> Answer<T> {
-    let whole = field.whole(least.into()..=most.into(), example, report);
-    whole.checked(report, |whole| {
-        T::try_from(whole).map_err(|_| (format!("`{}` is too large", field.name), None))
-    })
-}
-
-fn family(field: Field<'_>, report: &mut Report) -> Answer<Family> {
-    let expected = "4, 6 or auto";
-    field
-        .text(expected, report)
-        .checked(report, |text| match text.to_ascii_lowercase().as_str() {
-            "4" | "ipv4" | "v4" => Ok(Family::V4),
-            "6" | "ipv6" | "v6" => Ok(Family::V6),
-            "auto" | "any" | "both" => Ok(Family::Any),
-            _ => {
-                let hint = if text.parse::<IpAddr>().is_ok() {
-                    "did you mean `host`?".to_owned()
-                } else {
-                    format!("expected {expected}")
-                };
-                Err((format!("`ip` is {}", quoted(text)), Some(hint)))
-            }
-        })
 }
 
 /// A number, or a name of RFC 4594 (class selectors, assured and expedited forwarding, voice-admit) or RFC 8622 (lower effort).

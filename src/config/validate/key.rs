@@ -1,6 +1,7 @@
 //! What keys there are, and which one a misspelt key was meant to be.
 //!
-//! A key is one entry in the table of its type (`icmp.rs`, `http.rs`) or, when every type has it, in `shared.rs`.
+//! A key is one entry in one table, and says itself which types have it: `shared.rs` has those of every type, `reach.rs` and `way.rs`
+//! those of several, the file of a type its own.
 
 use std::fmt::Write as _;
 
@@ -9,13 +10,15 @@ use strsim::damerau_levenshtein;
 use super::super::report::Report;
 use super::draft::Draft;
 use super::value::Field;
-use super::{http, icmp, shared, way};
+use super::{dns, http, icmp, reach, shared, tcp, tls, way};
 use crate::model::Kind;
 
 /// A key of a target.
 #[derive(Debug)]
 pub struct Key {
     pub name: &'static str,
+    /// The types that have it.
+    pub of: &'static [Kind],
     /// Whether `defaults:` may give it.
     pub has_default: bool,
     /// Puts the value into the draft, or its problem into the report.
@@ -84,9 +87,17 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("contains", "expect_body"),
     ("keyword", "expect_body"),
     ("jsonpath", "expect_json"),
+    ("nameserver", "server"),
+    ("name_server", "server"),
+    ("dnsserver", "resolver"),
+    ("question", "query"),
+    ("qname", "query"),
+    ("record_type", "record"),
+    ("qtype", "record"),
+    ("rcode", "expect_rcode"),
+    ("answers", "expect_answers"),
     ("dns", "resolver"),
     ("nameserver", "resolver"),
-    ("dnsserver", "resolver"),
     ("sni", "server_name"),
     ("servername", "server_name"),
     ("cacert", "ca"),
@@ -98,41 +109,45 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("skipverify", "insecure"),
     ("insecureskipverify", "insecure"),
     ("tlsskipverify", "insecure"),
+    ("regex", "expect"),
 ];
 
-/// The keys that not every type has but this one does.
-pub fn table(kind: Kind) -> impl Iterator<Item = &'static Key> + Clone {
-    let tables: &[&[Key]] = match kind {
-        Kind::Icmp => &[icmp::KEYS],
-        Kind::Http => &[http::KEYS, way::KEYS],
-    };
-    tables.iter().copied().flatten()
+const TABLES: [&[Key]; 8] = [
+    shared::KEYS,
+    reach::KEYS,
+    way::KEYS,
+    icmp::KEYS,
+    http::KEYS,
+    tcp::KEYS,
+    dns::KEYS,
+    tls::KEYS,
+];
+
+impl Key {
+    pub fn is_of(&self, kind: Kind) -> bool {
+        self.of.contains(&kind)
+    }
+
+    /// Whether only some types have it.
+    pub const fn is_special(&self) -> bool {
+        self.of.len() < Kind::ALL.len()
+    }
 }
 
-/// The key called `name`, and the type it belongs to: no type when every type has it, `kind` if it is one of several that do.
-pub fn find(name: &str, kind: Option<Kind>) -> Option<(&'static Key, Option<Kind>)> {
-    if let Some(key) = shared::KEYS.iter().find(|key| key.name == name) {
-        return Some((key, None));
-    }
-    let mut kinds = kind.into_iter().chain(Kind::ALL);
-    kinds.find_map(|kind| {
-        let key = table(kind).find(|key| key.name == name)?;
-        Some((key, Some(kind)))
-    })
+/// Every key of any type.
+pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
+    TABLES.into_iter().flatten()
+}
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    all().find(|key| key.name == name)
 }
 
 /// Every key a target of `kind` may have; of any type when that is not known.
 pub fn names(kind: Option<Kind>) -> impl Iterator<Item = &'static str> + Clone {
-    let special = Kind::ALL
-        .into_iter()
-        .filter(move |&other| kind.is_none_or(|kind| kind == other))
-        .flat_map(move |other| {
-            table(other).filter(move |key| {
-                // one that several types have is named once
-                find(key.name, kind).is_some_and(|(_, first)| first == Some(other))
-            })
-        });
-    shared::KEYS.iter().chain(special).map(|key| key.name)
+    all()
+        .filter(move |key| kind.is_none_or(|kind| key.is_of(kind)))
+        .map(|key| key.name)
 }
 
 /// Which of `known` was meant by `written`, if that is clear enough to say.
@@ -153,8 +168,9 @@ pub fn meant(
         .to_lowercase();
     let synonym = SYNONYMS
         .iter()
-        .find(|(other, _)| *other == word)
-        .map(|&(_, name)| name);
+        .filter(|(other, _)| *other == word)
+        .map(|&(_, name)| name)
+        .find(|name| known.clone().any(|other| other == *name));
     let closest = || {
         let distances = known
             .clone()
@@ -170,20 +186,26 @@ pub fn meant(
             .clone()
             .find(|name| name.contains('_') && name.split('_').next() == Some(first.as_str()))
     };
-    synonym
-        .filter(|name| known.clone().any(|other| other == *name))
-        .or_else(closest)
-        .or_else(same_start)
+    synonym.or_else(closest).or_else(same_start)
 }
 
 /// A list for people: `a`, `b` and `c`.
 pub fn listed(names: impl Iterator<Item = &'static str>) -> String {
+    joined(names, "and")
+}
+
+/// A choice for people: `a`, `b` or `c`.
+pub fn either(names: impl Iterator<Item = &'static str>) -> String {
+    joined(names, "or")
+}
+
+fn joined(names: impl Iterator<Item = &'static str>, last: &str) -> String {
     let names: Vec<_> = names.collect();
     let mut text = String::new();
     for (at, name) in names.iter().enumerate() {
         let separator = match at {
             0 => "",
-            _ if at + 1 == names.len() => " and ",
+            _ if at + 1 == names.len() => &format!(" {last} "),
             _ => ", ",
         };
         let _ = write!(text, "{separator}`{name}`");
@@ -227,13 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_in_two_tables_of_one_type() {
-        for kind in Kind::ALL {
-            let mut seen: Vec<_> = names(Some(kind)).collect();
-            let count = seen.len();
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(seen.len(), count, "{kind}");
-        }
+    fn each_key_is_in_one_table_and_of_some_type() {
+        let mut seen: Vec<_> = names(None).collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+        assert!(all().all(|key| !key.of.is_empty()));
     }
 }

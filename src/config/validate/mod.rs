@@ -2,13 +2,17 @@
 //!
 //! Promises that whatever it returns without an error satisfies the bounds of `model::TargetSpec`. Leaves out where the text came from.
 
+mod dns;
 mod draft;
 mod host;
 mod http;
 mod icmp;
 mod key;
+mod reach;
 mod shared;
 mod target;
+mod tcp;
+mod tls;
 mod value;
 mod way;
 
@@ -121,7 +125,7 @@ fn top(map: Map<'_>, report: &mut Report) -> Draft {
 fn unknown(entry: Entry<'_>, report: &mut Report) {
     let hint = match key::meant(entry.key, &TOP.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None if key::find(entry.key, None).is_some() => {
+        None if key::find(entry.key).is_some() => {
             "a target stands in the list below `targets:`, like `- name: router`".to_owned()
         }
         None => format!(

@@ -5,58 +5,68 @@ use std::time::Duration;
 use super::super::problem::quoted;
 use super::super::report::Report;
 use super::super::slug;
-use super::key::{Key, meant};
+use super::key::{Key, either, meant};
 use super::value::{Answer, Field, is_deceptive};
 use crate::model::Kind;
 
 pub const KEYS: &[Key] = &[
     Key {
         name: "name",
+        of: &Kind::ALL,
         has_default: false,
         read: |draft, field, report| draft.name = name(field, report),
     },
     Key {
         name: "type",
+        of: &Kind::ALL,
         has_default: false,
         read: |draft, field, report| draft.kind = kind(field, report),
     },
     Key {
         name: "id",
+        of: &Kind::ALL,
         has_default: false,
         read: |draft, field, report| draft.id = id(field, report),
     },
     Key {
         name: "enabled",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.enabled = field.boolean(report),
     },
     Key {
         name: "interval_seconds",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.interval = interval(field, report),
     },
     Key {
         name: "timeout_ms",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.timeout = milliseconds(field, report),
     },
     Key {
         name: "slow_ms",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.slow_after = milliseconds(field, report),
     },
     Key {
         name: "group",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.group = group(field, report),
     },
     Key {
         name: "tags",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.tags = tags(field, report),
     },
     Key {
         name: "description",
+        of: &Kind::ALL,
         has_default: true,
         read: |draft, field, report| draft.description = description(field, report),
     },
@@ -87,24 +97,30 @@ fn kind(field: Field<'_>, report: &mut Report) -> Answer<Kind> {
         ("url", "http"),
         ("ping", "icmp"),
         ("icmp6", "icmp"),
+        ("port", "tcp"),
+        ("socket", "tcp"),
+        ("nameserver", "dns"),
+        ("resolver", "dns"),
+        ("ssl", "tls"),
+        ("certificate", "tls"),
+        ("starttls", "tls"),
     ];
     let known = || Kind::ALL.into_iter().map(Kind::as_str);
-    field
-        .text("`icmp` or `http`", report)
-        .checked(report, |text| {
-            if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == text) {
-                return Ok(kind);
-            }
-            let synonym = SYNONYMS
-                .iter()
-                .find(|(other, _)| text.eq_ignore_ascii_case(other))
-                .map(|&(_, name)| name);
-            let hint = match synonym.or_else(|| meant(text, &known())) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => "expected `icmp` or `http`".to_owned(),
-            };
-            Err((format!("there is no type {}", quoted(text)), Some(hint)))
-        })
+    let expected = either(known());
+    field.text(&expected, report).checked(report, |text| {
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == text) {
+            return Ok(kind);
+        }
+        let synonym = SYNONYMS
+            .iter()
+            .find(|(other, _)| text.eq_ignore_ascii_case(other))
+            .map(|&(_, name)| name);
+        let hint = match synonym.or_else(|| meant(text, &known())) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("expected {expected}"),
+        };
+        Err((format!("there is no type {}", quoted(text)), Some(hint)))
+    })
 }
 
 fn id(field: Field<'_>, report: &mut Report) -> Answer<String> {

@@ -49,14 +49,14 @@ pub fn read(
     }
     let mut meant = Vec::new();
     for entry in map.iter().filter(|entry| entry.key != "type") {
-        match key::find(entry.key, kind) {
-            Some((key, Some(owner))) if kind.is_some_and(|kind| kind != owner) => {
+        match key::find(entry.key) {
+            Some(key) if kind.is_some_and(|kind| !key.is_of(kind)) => {
                 if http::SECRET_KEYS.contains(&key.name) {
                     http::conceal(entry.value, report);
                 }
-                foreign(entry, owner, kind, report);
+                foreign(entry, key, kind, report);
             }
-            Some((key, _)) => (key.read)(
+            Some(key) => (key.read)(
                 &mut draft,
                 Field {
                     name: key.name,
@@ -76,18 +76,17 @@ pub fn read(
         }
     }
     if map.is_whole {
-        for (name, hint) in draft.missing() {
+        for (name, hint) in draft.missing(defaults) {
             // a misspelt key was told about already
             if !meant.contains(&name) {
-                let hint = if name == "type" {
-                    type_hint(map).unwrap_or(hint)
-                } else {
-                    hint
+                let hint = match name {
+                    "type" => type_hint(map),
+                    _ => hint.to_owned(),
                 };
                 report.error(
                     head(value, map),
                     format!("this target has no `{name}`"),
-                    hint.to_owned(),
+                    hint,
                 );
             }
         }
@@ -110,10 +109,10 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
     ) else {
         return draft;
     };
-    let usable = || all().filter(|key| key.has_default).map(|key| key.name);
+    let usable = || key::all().filter(|key| key.has_default).map(|key| key.name);
     for entry in map.iter() {
-        match key::find(entry.key, None) {
-            Some((key, _)) if key.has_default => {
+        match key::find(entry.key) {
+            Some(key) if key.has_default => {
                 (key.read)(
                     &mut draft,
                     Field {
@@ -123,7 +122,7 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
                     report,
                 );
             }
-            Some((key, _)) => {
+            Some(key) => {
                 if http::SECRET_KEYS.contains(&key.name) {
                     http::conceal(entry.value, report);
                 }
@@ -145,14 +144,8 @@ pub fn read_defaults(value: Value<'_>, report: &mut Report) -> Draft {
     draft
 }
 
-fn all() -> impl Iterator<Item = &'static Key> + Clone {
-    key::names(None)
-        .filter_map(|name| key::find(name, None))
-        .map(|(key, _)| key)
-}
-
 fn take(name: &str, entry: Entry<'_>, draft: &mut Draft, report: &mut Report) {
-    if let Some((key, _)) = key::find(name, None) {
+    if let Some(key) = key::find(name) {
         (key.read)(
             draft,
             Field {
@@ -192,16 +185,16 @@ fn mapping<'t>(
 }
 
 /// A key of another type.
-fn foreign(entry: Entry<'_>, owner: Kind, kind: Option<Kind>, report: &mut Report) {
+fn foreign(entry: Entry<'_>, key: &Key, kind: Option<Kind>, report: &mut Report) {
     let own = kind.map_or("", Kind::as_str);
     let message = format!(
-        "{} belongs to `type: {owner}`, and this target is of `type: {own}`",
-        quoted(entry.key)
+        "{} belongs to {}, and this target is of `type: {own}`",
+        quoted(entry.key),
+        key::listed(key.of.iter().map(|kind| declared(*kind)))
     );
-    let special = key::listed(
-        kind.into_iter()
-            .flat_map(|kind| key::table(kind).map(|key| key.name)),
-    );
+    let special = key::all().filter(|key| key.is_special());
+    let special = special.filter(|key| kind.is_some_and(|kind| key.is_of(kind)));
+    let special = key::listed(special.map(|key| key.name));
     report.error(
         entry.key_span,
         message,
@@ -242,13 +235,29 @@ fn unknown(
     meant
 }
 
-/// A target without a type that names a URL or a host can be told which type it is.
-fn type_hint(map: Map<'_>) -> Option<&'static str> {
-    let owner = map.iter().find_map(|entry| key::find(entry.key, None)?.1)?;
-    Some(match owner {
-        Kind::Icmp => "add `type: icmp`",
-        Kind::Http => "add `type: http`",
-    })
+/// A target without a type can be told which ones have all of its keys.
+fn type_hint(map: Map<'_>) -> String {
+    let keys = || map.iter().filter_map(|entry| key::find(entry.key));
+    let fits = |kind: &Kind| keys().all(|key| key.is_of(*kind));
+    let fitting = Kind::ALL.into_iter().filter(fits);
+    match key::either(fitting.map(declared)) {
+        none if none.is_empty() => {
+            let all = key::either(Kind::ALL.into_iter().map(declared));
+            format!("add {all}")
+        }
+        some => format!("add {some}"),
+    }
+}
+
+/// As a file says it.
+const fn declared(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Icmp => "type: icmp",
+        Kind::Http => "type: http",
+        Kind::Tcp => "type: tcp",
+        Kind::Dns => "type: dns",
+        Kind::Tls => "type: tls",
+    }
 }
 
 /// Where a target begins: its first key, or its bracket.

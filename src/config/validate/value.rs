@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::super::problem::quoted;
 use super::super::report::{Report, Span};
 use super::super::yaml::{Scalar, Shape, Value};
+use super::key::{either, meant};
 
 /// A value and the name of its key.
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +169,43 @@ impl<'t> Field<'t> {
                     Some(format!("expected {expected}")),
                 )),
             }
+        })
+    }
+
+    /// A whole number that fits its type.
+    pub fn number<T: Into<i128> + TryFrom<i128>>(
+        self,
+        least: T,
+        most: T,
+        example: u32,
+        report: &mut Report,
+    ) -> Answer<T> {
+        let whole = self.whole(least.into()..=most.into(), example, report);
+        whole.checked(report, |whole| {
+            T::try_from(whole).map_err(|_| (format!("`{}` is too large", self.name), None))
+        })
+    }
+
+    /// One of a few words, in capitals or not; `synonyms` are other words that people use.
+    pub fn choice<T: Copy>(
+        self,
+        words: &[(&'static str, T)],
+        synonyms: &[(&'static str, T)],
+        report: &mut Report,
+    ) -> Answer<T> {
+        let expected = either(words.iter().map(|(word, _)| *word));
+        self.text(&expected, report).checked(report, |text| {
+            let mut all = words.iter().chain(synonyms);
+            let found = all.find(|(word, _)| text.eq_ignore_ascii_case(word));
+            found.map(|(_, value)| *value).ok_or_else(|| {
+                let message = format!("`{}` is {}", self.name, quoted(text));
+                let known = words.iter().map(|(word, _)| *word);
+                let hint = match meant(text, &known) {
+                    Some(word) => format!("did you mean `{word}`?"),
+                    None => format!("expected {expected}"),
+                };
+                (message, Some(hint))
+            })
         })
     }
 

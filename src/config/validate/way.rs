@@ -1,4 +1,4 @@
-//! The keys that say how a target over TCP is reached.
+//! The keys that say how a target over TCP is reached, and on what terms of TLS.
 //!
 //! A file that is named must be there and hold what it should, so that a slip is told of with its line and not by the first probe.
 //! Paths that are not absolute begin at the folder that Pingu was started in, as those of its settings do.
@@ -15,57 +15,64 @@ use rustls::sign::CertifiedKey;
 
 use super::super::problem::quoted;
 use super::super::report::{Report, Span};
-use super::icmp;
 use super::http;
 use super::key::Key;
+use super::reach::ReachDraft;
 use super::value::{Answer, Field};
-use crate::model::{ClientFiles, Family, HttpVersions, InvalidProxy, Proxy, Way};
+use crate::model::{ClientFiles, HttpVersions, InvalidProxy, Kind, Proxy, Way};
 
-/// Of every type that is reached over TCP.
 pub const KEYS: &[Key] = &[
-    icmp::IP,
     Key {
         name: "resolver",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.way.resolver = resolver(field, report),
     },
     Key {
         name: "proxy",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.way.proxy = proxy(field, report),
     },
     Key {
         name: "http_version",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.way.http_version = http_version(field, report),
     },
     Key {
         name: "insecure",
+        of: &[Kind::Http, Kind::Tls],
         has_default: true,
         read: |draft, field, report| draft.way.insecure = field.boolean(report),
     },
     Key {
         name: "server_name",
+        of: &[Kind::Http, Kind::Dns, Kind::Tls],
         has_default: true,
         read: |draft, field, report| draft.way.server_name = server_name(field, report),
     },
     Key {
         name: "ca",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.way.ca = path(field, report),
     },
     Key {
         name: "client_cert",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.way.client_cert = path(field, report),
     },
     Key {
         name: "client_key",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.way.client_key = path(field, report),
     },
     Key {
         name: "cert_min_days",
+        of: &[Kind::Http, Kind::Tls],
         has_default: true,
         read: |draft, field, report| draft.way.cert_min_days = cert_min_days(field, report),
     },
@@ -82,28 +89,20 @@ const DNS_PORT: u16 = 53;
 /// What a target said of its way.
 #[derive(Debug, Default)]
 pub struct WayDraft {
-    pub ip: Answer<Family>,
     resolver: Answer<SocketAddr>,
     proxy: Answer<Proxy>,
     http_version: Answer<HttpVersions>,
-    insecure: Answer<bool>,
-    server_name: Answer<String>,
+    pub insecure: Answer<bool>,
+    pub server_name: Answer<String>,
     ca: Answer<String>,
     client_cert: Answer<String>,
     client_key: Answer<String>,
-    cert_min_days: Answer<u16>,
+    pub cert_min_days: Answer<u16>,
 }
 
 impl WayDraft {
-    /// Tells what does not fit together; `host` is the address of the target, where it is no name.
-    pub fn cross_check(&self, defaults: &Self, host: Option<IpAddr>, report: &mut Report) {
-        if let (Answer::Said(family, at), Some(address)) = (&self.ip, host)
-            && !family.includes(address)
-        {
-            let message = format!("`ip` asks for another family than that of the host {address}");
-            let hint = "remove `ip`: an address has one family".to_owned();
-            report.error(*at, message, hint);
-        }
+    /// Tells what does not fit together.
+    pub fn cross_check(&self, defaults: &Self, report: &mut Report) {
         for (one, name, other, other_name) in [
             (
                 &self.client_cert,
@@ -130,14 +129,18 @@ impl WayDraft {
     }
 
     /// What the target does not say itself comes from `defaults`.
-    pub fn finish(self, defaults: &Self, host: Option<IpAddr>) -> Way {
+    pub fn finish(
+        self,
+        defaults: &Self,
+        reach: &ReachDraft,
+        default_reach: &ReachDraft,
+        host: Option<IpAddr>,
+    ) -> Way {
+        let host = host.map(|it| it.to_string());
         let cert = or(self.client_cert, &defaults.client_cert);
         let key = or(self.client_key, &defaults.client_key);
-        // a default that does not suit this host was not meant for it
-        let ip = or(self.ip, &defaults.ip)
-            .filter(|family| host.is_none_or(|address| family.includes(address)));
         Way {
-            ip: ip.unwrap_or_default(),
+            ip: reach.family(host.as_deref(), default_reach),
             resolver: or(self.resolver, &defaults.resolver),
             proxy: or(self.proxy, &defaults.proxy),
             http_version: or(self.http_version, &defaults.http_version).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Why a name has no address, and what that says of the target.
 //!
-//! The one place where a failed lookup becomes a verdict: both probe types use it, so a name fails alike for both.
+//! The one place where a failed lookup becomes a verdict: all probe types use it, so a name fails alike for all.
 
 use std::io;
 

@@ -58,6 +58,11 @@ impl Lookups {
         }
     }
 
+    pub(super) fn servers(&self) -> Vec<SocketAddr> {
+        let system = self.configured.system(Instant::now());
+        system.servers.iter().map(|it| it.address()).collect()
+    }
+
     /// Begins a lookup that goes on even if nobody waits for it any more.
     pub(super) fn depart(
         self: &Arc<Self>,

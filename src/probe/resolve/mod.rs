@@ -55,6 +55,11 @@ impl Resolver {
         }
     }
 
+    /// The name servers, in the order in which they are configured.
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        self.lookups.servers()
+    }
+
     /// The addresses of `host` by `deadline`, best first, each with port 0.
     ///
     /// `host` may be a name or an address, also in brackets or with a scope. An address of the other family is not found.

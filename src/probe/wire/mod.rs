@@ -4,6 +4,7 @@
 pub mod certificate;
 pub mod chain;
 pub mod connect;
+pub mod dial;
 pub mod failure;
 pub mod proxy;
 mod terms;

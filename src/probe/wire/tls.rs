@@ -25,7 +25,7 @@ use crate::model::{Reason, Timestamp, Way};
 pub struct Roots(Arc<RootCertStore>);
 
 /// What a server says that speaks none of what ALPN offered (RFC 7301 section 3.2).
-const NO_PROTOCOL: &str = "the server speaks no version of HTTP that was offered";
+const NO_PROTOCOL: &str = "the server speaks none of the protocols that were offered";
 
 /// A list of authorities without a usable one.
 #[derive(Debug, thiserror::Error)]
@@ -87,11 +87,42 @@ impl Tls {
         let name = asked_for(way.server_name.as_deref().unwrap_or(host))?;
         let agreed = self.terms.of(way, alpn)?;
         let connector = TlsConnector::from(Arc::clone(&agreed.config));
-        match connector.connect(name.clone(), stream).await {
+        let shaken = connector.connect(name.clone(), stream).await;
+        self.ended(shaken, &name, way, &agreed, timeline)
+    }
+
+    /// The same, with these protocols to choose from.
+    pub async fn shake_offering<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        host: &str,
+        way: &Way,
+        alpn: &[String],
+        timeline: &mut Timeline,
+    ) -> Result<Box<TlsStream<S>>, Fault> {
+        let name = asked_for(way.server_name.as_deref().unwrap_or(host))?;
+        let agreed = self.terms.of(way, Alpn::Silent)?;
+        let alpn = alpn.iter().map(|it| it.clone().into_bytes());
+        let connector = TlsConnector::from(Arc::clone(&agreed.config));
+        let connector = connector.with_alpn(alpn.collect());
+        let shaken = connector.connect(name.clone(), stream).await;
+        self.ended(shaken, &name, way, &agreed, timeline)
+    }
+
+    /// Notes what came of a handshake.
+    fn ended<S>(
+        &self,
+        shaken: io::Result<TlsStream<S>>,
+        name: &ServerName<'_>,
+        way: &Way,
+        agreed: &Agreed,
+        timeline: &mut Timeline,
+    ) -> Result<Box<TlsStream<S>>, Fault> {
+        match shaken {
             Ok(stream) => {
                 let (_, session) = stream.get_ref();
                 let presented = session.peer_certificates().unwrap_or_default();
-                let distrust = distrust(&agreed, presented, &name);
+                let distrust = distrust(agreed, presented, name);
                 self.note(presented, distrust.as_deref(), timeline);
                 timeline.expiring = timeline.expiring.take().or_else(|| expiring(way, timeline));
                 Ok(Box::new(stream))
@@ -204,7 +235,7 @@ pub fn broken(error: &rustls::Error, doing: &str) -> Fault {
     }
     let text = match error {
         rustls::Error::InvalidMessage(_) => {
-            "the answer is not TLS: is this an https port?".to_owned()
+            "the answer is not TLS: is this a port for it?".to_owned()
         }
         rustls::Error::AlertReceived(alert) => refused(*alert),
         rustls::Error::PeerIncompatible(_) => {

@@ -11,7 +11,7 @@ use super::super::{Change, Status, StoreError};
 use super::codec::{Instant, existing};
 use super::error::Failed;
 use super::session::{Purpose, Session, Sessions};
-use crate::model::{Declared, ProbeSpec, Target, TargetId, Timestamp, micros};
+use crate::model::{Declared, Target, TargetId, Timestamp, micros};
 
 /// The longest that a sync may take: a hundred thousand new targets need a few seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -146,10 +146,6 @@ impl<'a> Columns<'a> {
         let mut columns = Self::default();
         for (id, declared) in rows {
             let spec = &declared.spec;
-            let (host, url) = match &spec.probe {
-                ProbeSpec::Icmp(icmp) => (Some(icmp.host.as_str()), None),
-                ProbeSpec::Http(http) => (None, Some(http.shown())),
-            };
             columns.ids.push(id.0);
             columns.slugs.push(declared.id.as_deref());
             columns.names.push(&spec.name);
@@ -162,8 +158,8 @@ impl<'a> Columns<'a> {
             columns.tags.push(tags.expect(plain));
             columns.descriptions.push(spec.description.as_deref());
             columns.kinds.push(spec.probe.kind().as_str());
-            columns.hosts.push(host);
-            columns.urls.push(url);
+            columns.hosts.push(spec.probe.host());
+            columns.urls.push(spec.probe.url());
             let probe = serde_json::to_string(&spec.probe);
             columns.specs.push(probe.expect(plain));
         }

@@ -6,7 +6,7 @@ use super::super::plan::{Existing, SyncPlan};
 use super::super::{Status, StoreError};
 use super::codec::existing;
 use super::store_error;
-use crate::model::{Declared, ProbeSpec, Target, TargetId, Timestamp, micros};
+use crate::model::{Declared, Target, TargetId, Timestamp, micros};
 
 pub fn list(connection: &Connection, status: Status) -> Result<Vec<Target>, StoreError> {
     let enabled = match status {
@@ -99,10 +99,6 @@ fn write(
 ) -> Result<(), StoreError> {
     let spec = &declared.spec;
     let plain = "plain values always serialise";
-    let (host, url) = match &spec.probe {
-        ProbeSpec::Icmp(icmp) => (Some(icmp.host.as_str()), None),
-        ProbeSpec::Http(http) => (None, Some(http.shown())),
-    };
     statement
         .execute(params![
             id.to_string(),
@@ -116,8 +112,8 @@ fn write(
             serde_json::to_string(&spec.tags).expect(plain),
             spec.description,
             spec.probe.kind().as_str(),
-            host,
-            url,
+            spec.probe.host(),
+            spec.probe.url(),
             serde_json::to_string(&spec.probe).expect(plain),
             now.as_micros(),
         ])

@@ -28,6 +28,8 @@ pub enum Certificate {
     Foreign,
     /// From an authority that bears the trusted one's name and has another key.
     Forged,
+    /// Until this second since 1970.
+    Until(i64),
     /// For these names only.
     For(Vec<String>),
     /// Valid for so many days from now.
@@ -133,6 +135,10 @@ impl Authority {
                 params.not_after = date_time_ymd(year.into(), month as u8, day as u8);
             }
             Certificate::NotYet => params.not_before = date_time_ymd(2090, 1, 1),
+            Certificate::Until(second) => {
+                let since = std::time::Duration::from_secs(second.cast_unsigned());
+                params.not_after = date_time_ymd(1970, 1, 1) + since;
+            }
             Certificate::SelfSigned { authority: true } => {
                 params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             }

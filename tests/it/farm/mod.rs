@@ -8,7 +8,10 @@ pub mod certificate;
 mod content;
 pub mod dns;
 pub mod h2;
+pub mod judge;
+pub mod oracle;
 pub mod proxy;
+pub mod script;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -82,7 +82,13 @@ export function why(target, state, result) {
   return [[slow && "slow", lossy && "lossy"].filter(Boolean).join(", "), texts.join(", ")];
 }
 
-export const address = (target) => target.url ?? target.host ?? "";
+/** A URL, a host, a host and its port; for a name server also what it is asked for. */
+export function address({ url, host, port, query }) {
+  if (url) return url;
+  const bracketed = port && host?.includes(":") ? `[${host}]` : host;
+  const place = [bracketed, host && port].filter(Boolean).join(":");
+  return [query, place].filter(Boolean).join(" @ ");
+}
 
 /** What `matches` looks through: lower case, one string for each field. */
 export function fields(target) {

@@ -12,7 +12,7 @@ use ::url::{Host, Url};
 use super::super::report::Report;
 use super::key::Key;
 use super::value::{Answer, Field};
-use crate::model::{Ask, Credentials, Expect, Header, HttpSpec, Method, Way};
+use crate::model::{Ask, Credentials, Expect, Header, HttpSpec, Kind, Method, Way};
 use ask::AskDraft;
 use expect::ExpectDraft;
 pub use secret::conceal;
@@ -21,61 +21,73 @@ use url::{checked, has_credentials};
 pub const KEYS: &[Key] = &[
     Key {
         name: "url",
+        of: &[Kind::Http],
         has_default: false,
         read: |draft, field, report| draft.http.read_url(field, report),
     },
     Key {
         name: "method",
+        of: &[Kind::Http],
         has_default: false,
         read: |draft, field, report| draft.http.ask.read_method(field, report),
     },
     Key {
         name: "headers",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.ask.read_headers(field, report),
     },
     Key {
         name: "body",
+        of: &[Kind::Http],
         has_default: false,
         read: |draft, field, report| draft.http.ask.read_body(field, report),
     },
     Key {
         name: "basic_auth",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.ask.read_basic(field, report),
     },
     Key {
         name: "bearer",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.ask.read_bearer(field, report),
     },
     Key {
         name: "follow_redirects",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.follows = field.boolean(report),
     },
     Key {
         name: "max_redirects",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.read_max_redirects(field, report),
     },
     Key {
         name: "expect_status",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.expect.read_status(field, report),
     },
     Key {
         name: "expect_body",
+        of: &[Kind::Http],
         has_default: false,
         read: |draft, field, report| draft.http.expect.read_body(field, report),
     },
     Key {
         name: "expect_headers",
+        of: &[Kind::Http],
         has_default: true,
         read: |draft, field, report| draft.http.expect.read_headers(field, report),
     },
     Key {
         name: "expect_json",
+        of: &[Kind::Http],
         has_default: false,
         read: |draft, field, report| draft.http.expect.read_json(field, report),
     },
