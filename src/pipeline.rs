@@ -14,7 +14,7 @@ use crate::scheduler::Finished;
 pub const QUEUE: usize = 65_536;
 
 /// How long results wait for others: at 10,000 a second, to wake up for each would cost more than all else that happens to it here.
-const REST: Duration = Duration::from_millis(25);
+const REST: Duration = Duration::from_millis(50);
 
 /// Runs until every probe has handed over its result.
 pub async fn run(mut finished: mpsc::Receiver<Finished>, recorder: mpsc::Sender<ProbeResult>) {

@@ -15,6 +15,7 @@ use crate::probe::Clients;
 use crate::probe::http::Roots;
 use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
+use crate::probe::threads::Threads;
 use crate::scheduler::{AtOnce, Dispatch, Scheduler};
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::retention::{self, Keep};
@@ -65,6 +66,7 @@ impl Poller {
         let dispatch = Arc::new(Dispatch::new(
             clock,
             Arc::clone(&metrics),
+            Threads::start().context("starting the threads of probes")?,
             Clients::new(&resolver, &Roots::of_this_machine()),
             fitting_probes(settings),
             to_pipeline,

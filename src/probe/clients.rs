@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dns::DnsProber;
-use super::http::{HttpProber, Roots};
+use super::http::{HttpProber, Roots, Witness};
 use super::resolve::Resolver;
 use super::tcp::TcpProber;
 use super::tls::TlsProber;
@@ -26,6 +26,13 @@ impl Clients {
             dns: DnsProber::new(resolver.clone(), roots),
             tls: TlsProber::new(resolver.clone(), roots),
         }
+    }
+
+    /// Tells `witness` the headers of answers over HTTP.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        let http = self.http.with_witness(witness);
+        Self { http, ..self }
     }
 
     /// Measures a target once, within `timeout`. Never called for ICMP.

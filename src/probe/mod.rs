@@ -8,6 +8,7 @@ pub mod http;
 pub mod icmp;
 pub mod resolve;
 pub mod tcp;
+pub mod threads;
 pub mod tls;
 mod wire;
 

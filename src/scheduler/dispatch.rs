@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +20,11 @@ use crate::metrics::{Dropped, Metrics};
 use crate::model::{IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, Reason, Target};
 use crate::probe::Clients;
 use crate::probe::icmp::{Asked, IcmpProber, Sink};
+use crate::probe::threads::Threads;
 
+/// Probes over connections whose slots are no further apart than this start together: at a thousand a second a wake-up for each costs as
+/// much as the probe.
+const TOGETHER: Duration = Duration::from_millis(8);
 /// How long probes that are under way may go on once Pingu stops.
 const LAST_PROBES: Duration = Duration::from_secs(5);
 
@@ -35,7 +38,7 @@ pub struct Finished {
 /// Starts probes and hands their results over.
 #[derive(Debug)]
 pub struct Dispatch {
-    runtime: Handle,
+    threads: Threads,
     clients: Clients,
     icmp: IcmpProber<Started>,
     limits: Limits,
@@ -51,6 +54,14 @@ struct Desk {
     clock: Clock,
     metrics: Arc<Metrics>,
     results: mpsc::Sender<Finished>,
+}
+
+/// Probes that start at the last of their slots.
+#[derive(Debug)]
+struct Group {
+    first: Instant,
+    last: Instant,
+    dues: Vec<Due>,
 }
 
 /// A probe that is under way.
@@ -81,10 +92,11 @@ impl Asked for Started {
 }
 
 impl Dispatch {
-    /// As many probes run at the same time as `at_once` says for their type. Results go to `results`.
+    /// Probes over connections run on `threads`, as many at the same time as `at_once` says for their type. Results go to `results`.
     pub fn new(
         clock: Clock,
         metrics: Arc<Metrics>,
+        threads: Threads,
         clients: Clients,
         at_once: AtOnce,
         results: mpsc::Sender<Finished>,
@@ -97,7 +109,7 @@ impl Dispatch {
         });
         let echoes = Arc::clone(&desk);
         Self {
-            runtime: Handle::current(),
+            threads,
             clients,
             icmp: icmp(Box::new(move |started, sent, observation| {
                 let lag = sent.map_or(started.late, |sent| {
@@ -115,6 +127,7 @@ impl Dispatch {
     /// Starts every probe of the batch. Called by the scheduler's thread.
     pub fn launch(self: &Arc<Self>, batch: &mut Vec<Due>) {
         let mut echoes = Vec::with_capacity(batch.len());
+        let mut groups: Vec<Group> = Vec::new();
         let (now, moment) = (Instant::now(), self.desk.clock.moments());
         for due in batch.drain(..) {
             let at = moment(due.slot);
@@ -124,14 +137,31 @@ impl Dispatch {
                     echoes.push(Started { due, at, late });
                 }
                 ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Dns(_) | ProbeSpec::Tls(_) => {
-                    let dispatch = Arc::clone(self);
-                    self.tasks
-                        .spawn_on(async move { dispatch.ask(due, at).await }, &self.runtime);
+                    match groups.last_mut() {
+                        Some(group) if group.is_near(at) => group.join(due, at),
+                        _ => groups.push(Group {
+                            first: at,
+                            last: at,
+                            dues: vec![due],
+                        }),
+                    }
                 }
             }
         }
+        for group in groups {
+            let start = Arc::clone(self).start(group);
+            self.tasks.spawn_on(start, self.threads.handle());
+        }
         if !echoes.is_empty() {
             self.icmp.submit(echoes);
+        }
+    }
+
+    async fn start(self: Arc<Self>, group: Group) {
+        tokio::time::sleep_until(group.last.into()).await;
+        for due in group.dues {
+            let dispatch = Arc::clone(&self);
+            self.tasks.spawn(async move { dispatch.ask(due).await });
         }
     }
 
@@ -149,9 +179,8 @@ impl Dispatch {
     }
 
     /// One probe over a connection of its own, whatever its type.
-    async fn ask(&self, due: Due, at: Instant) {
+    async fn ask(&self, due: Due) {
         let spec = &due.target.spec.probe;
-        tokio::time::sleep_until(at.into()).await;
         let left = due.expires.since(self.desk.clock.now());
         let turn = tokio::select! {
             turn = self.limits.of(spec.kind()).take(due.target.id, left) => turn,
@@ -180,6 +209,17 @@ impl Dispatch {
             let text = "a fault in Pingu ended the probe; the log has the details";
             Observation::unknown(Reason::Local, text, Measurement::default())
         })
+    }
+}
+
+impl Group {
+    fn is_near(&self, at: Instant) -> bool {
+        at.saturating_duration_since(self.first) <= TOGETHER
+    }
+
+    fn join(&mut self, due: Due, at: Instant) {
+        self.last = self.last.max(at);
+        self.dues.push(due);
     }
 }
 

@@ -30,10 +30,10 @@ pub use turns::AtOnce;
 
 /// Slots are handed out so long before their time at the most: whoever starts their probes keeps the time, and nothing that holds this
 /// thread up for less makes a probe late.
-const AHEAD: Duration = Duration::from_millis(20);
+const AHEAD: Duration = Duration::from_millis(40);
 /// The shortest wait: what becomes due meanwhile is handed out together. A wake-up for each slot, or for those of each millisecond,
 /// would cost more than all else that happens here.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(20);
 /// The longest wait, so that a clock which ran on during sleep is noticed, and [`Scheduler::is_stuck`] can tell.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// How often missed slots and a stepped wall clock are told.

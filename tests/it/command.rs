@@ -172,13 +172,22 @@ fn probe_measures_once_and_its_exit_code_is_the_outcome() {
     let url = format!("http://{}/health", pingu.address);
     let (status, stdout, _) = run(&mut home.command(&["probe", &url]));
     assert_eq!(status, 0, "{stdout}");
-    for word in ["up  200", "connect", "first byte", "transfer", "127.0.0.1"] {
+    for word in [
+        "up  200",
+        "connect",
+        "first byte",
+        "transfer",
+        "127.0.0.1",
+        "content-type: application/json",
+    ] {
         assert!(stdout.contains(word), "{stdout}");
     }
     let (status, stdout, _) = run(&mut home.command(&["probe", "--json", &format!("{url}x/")]));
     assert_eq!(status, 0);
     let page: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(page["status_code"], 200);
+    let headers = page["headers"].as_array().unwrap();
+    assert!(headers.iter().any(|it| it["name"] == "content-type"));
 
     let (status, stdout, _) = run(&mut home.command(&["probe", "http://127.0.0.1:1/"]));
     assert_eq!(status, 1);

@@ -10,6 +10,7 @@ mod sweep;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -19,9 +20,11 @@ use url::Url;
 
 use super::Failure;
 use crate::config;
-use crate::model::{Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec};
+use crate::model::{
+    ErrorText, Family, HttpSpec, IcmpSpec, Kind, Observation, Outcome, ProbeSpec, TrainSpec,
+};
 use crate::probe::Clients;
-use crate::probe::http::Roots;
+use crate::probe::http::{Roots, Witness};
 use crate::probe::icmp::{Asked, IcmpProber};
 use crate::probe::resolve::Resolver;
 use sweep::Network;
@@ -186,7 +189,11 @@ struct Probe {
     shown: String,
     timeout: Duration,
     prober: Prober,
+    /// Of the last answer over HTTP.
+    headers: Arc<Mutex<Headers>>,
 }
+
+type Headers = Vec<(String, ErrorText)>;
 
 enum Prober {
     Asking(Clients, ProbeSpec),
@@ -197,21 +204,25 @@ impl Probe {
     fn new(spec: ProbeSpec, arguments: &Arguments) -> Self {
         let resolver = Resolver::new();
         let timeout = arguments.timeout(spec.kind());
+        let headers: Arc<Mutex<Headers>> = Arc::default();
         match spec {
             ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Dns(_) | ProbeSpec::Tls(_) => {
                 Self {
                     shown: spec.url().unwrap_or_else(|| arguments.target.clone()),
                     timeout,
                     prober: Prober::Asking(
-                        Clients::new(&resolver, &Roots::of_this_machine()),
+                        Clients::new(&resolver, &Roots::of_this_machine())
+                            .with_witness(witness(Arc::clone(&headers))),
                         spec,
                     ),
+                    headers,
                 }
             }
             ProbeSpec::Icmp(spec) => Self {
                 shown: spec.host.as_str().to_owned(),
                 timeout,
                 prober: Prober::Icmp(Echoes::start(resolver, None), spec),
+                headers,
             },
         }
     }
@@ -223,11 +234,23 @@ impl Probe {
         }
     }
 
+    /// Of the answer to the last probe over HTTP, where one came.
+    fn headers(&self) -> Headers {
+        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut headers)
+    }
+
     async fn stop(&self) {
         if let Prober::Icmp(echoes, _) = &self.prober {
             echoes.0.stop().await;
         }
     }
+}
+
+fn witness(heard: Arc<Mutex<Headers>>) -> Witness {
+    Arc::new(move |headers| {
+        *heard.lock().unwrap_or_else(PoisonError::into_inner) = headers;
+    })
 }
 
 /// Pings whose answers are waited for one by one.

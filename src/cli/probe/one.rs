@@ -5,13 +5,34 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use serde::Serialize;
+
 use super::super::style::{BAR, BOLD, DIM, WARN, of_outcome, paint, print};
 use super::{Probe, exit_code, millis, millis_of};
 use crate::api::Measured;
 use crate::clock::Clock;
 use crate::model::{
-    Packets, Phases, ProbeResult, StoredResult, TargetId, Timestamp, default_slow_after,
+    Certificate, Chain, ErrorText, Packets, Phases, ProbeResult, StoredResult, TargetId, Timestamp,
+    default_slow_after,
 };
+
+/// What `--json` prints: what is stored of a result, and what is not.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    measured: Measured,
+    /// The server's first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<Certificate>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<Header>,
+}
+
+#[derive(Serialize)]
+struct Header {
+    name: String,
+    value: ErrorText,
+}
 
 /// Width of the longest bar, in characters.
 const BAR_WIDTH: f64 = 40.0;
@@ -19,6 +40,7 @@ const BAR_WIDTH: f64 = 40.0;
 pub async fn run(probe: &Probe, json: bool) -> anyhow::Result<ExitCode> {
     let at = Clock::start().now();
     let observation = probe.observe().await?;
+    let headers = probe.headers();
     let slow_after = default_slow_after(probe.timeout);
     let id = TargetId(uuid::Uuid::nil());
     let result = ProbeResult::new(id, at, Duration::ZERO, slow_after, observation);
@@ -30,16 +52,30 @@ pub async fn run(probe: &Probe, json: bool) -> anyhow::Result<ExitCode> {
             location: "local".into(),
             result,
         };
-        let measured = serde_json::to_string_pretty(&Measured::from(stored))
-            .context("writing the result as JSON")?;
+        let shown = Shown {
+            certificates: (stored.result.observation.measurement.chain.as_deref())
+                .map(|chain| chain.certificates.clone())
+                .unwrap_or_default(),
+            headers: (headers.into_iter())
+                .map(|(name, value)| Header { name, value })
+                .collect(),
+            measured: Measured::from(stored),
+        };
+        let measured =
+            serde_json::to_string_pretty(&shown).context("writing the result as JSON")?;
         print(&format!("{measured}\n"))?;
     } else {
-        print(&describe(&probe.shown, &result, at))?;
+        print(&describe(&probe.shown, &result, &headers, at))?;
     }
     Ok(exit_code(outcome))
 }
 
-fn describe(target: &str, result: &ProbeResult, at: Timestamp) -> String {
+fn describe(
+    target: &str,
+    result: &ProbeResult,
+    headers: &[(String, ErrorText)],
+    at: Timestamp,
+) -> String {
     let outcome = result.outcome();
     let measurement = &result.observation.measurement;
     let mut head = vec![paint(BOLD, target), paint(of_outcome(outcome), outcome)];
@@ -93,7 +129,42 @@ fn describe(target: &str, result: &ProbeResult, at: Timestamp) -> String {
             format!("until {}, {left}", &expires.to_string()[..10]),
         );
     }
+    if let Some(chain) = measurement.chain.as_deref() {
+        describe_chain(chain, &mut row);
+    }
+    for (at, (name, value)) in headers.iter().enumerate() {
+        let label = if at == 0 { "headers" } else { "" };
+        row(label, format!("{}: {value}", paint(DIM, name)));
+    }
     text
+}
+
+fn describe_chain(chain: &Chain, row: &mut impl FnMut(&str, String)) {
+    for certificate in &chain.certificates {
+        let Certificate {
+            subject,
+            issuer,
+            names,
+            key,
+            ..
+        } = certificate;
+        let whom = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" for {}", names.join(", "))
+        };
+        row(
+            "",
+            ErrorText::new(format!("{subject}{whom}, {key}")).to_string(),
+        );
+        row(
+            "",
+            ErrorText::new(format!("  signed by {issuer}")).to_string(),
+        );
+    }
+    if chain.omitted > 0 {
+        row("", format!("and {} more certificates", chain.omitted));
+    }
 }
 
 fn describe_packets(packets: &Packets, row: &mut impl FnMut(&str, String)) {

@@ -19,10 +19,11 @@ mod stream;
 mod two;
 mod veil;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -35,6 +36,7 @@ use self::form::Form;
 use self::redirect::Route;
 use self::request::{Asked, Question};
 use self::stream::Stream;
+use self::veil::Veil;
 use super::resolve::{Addresses, Resolver, Resolvers};
 use super::wire::connect;
 use super::wire::failure::Fault;
@@ -42,7 +44,12 @@ use super::wire::proxy::{self, Destination, Passage, Transport};
 use super::wire::timeline::{Deadline, Phase, Timeline, micros};
 use super::wire::tls::{Alpn, Tls};
 pub use super::wire::tls::{NoRoots, Roots};
-use crate::model::{Family, Hop, HttpSpec, HttpVersions, Login, Observation, Reason, Verdict, Way};
+use crate::model::{
+    ErrorText, Family, Hop, HttpSpec, HttpVersions, Login, Observation, Reason, Verdict, Way,
+};
+
+/// Hears the headers of every answer on the way, the last one's last: names and values, each on one line and without secrets.
+pub type Witness = Arc<dyn Fn(Vec<(String, ErrorText)>) + Send + Sync>;
 
 /// Probes HTTP targets. A clone shares everything.
 #[derive(Clone)]
@@ -50,6 +57,7 @@ pub struct HttpProber {
     resolvers: Resolvers,
     tls: Tls,
     court: Court,
+    witness: Option<Witness>,
 }
 
 impl HttpProber {
@@ -58,7 +66,15 @@ impl HttpProber {
             resolvers: Resolvers::new(resolver),
             tls: Tls::new(roots),
             court: Court::new(),
+            witness: None,
         }
+    }
+
+    /// Tells `witness` what is kept of no result.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        let witness = Some(witness);
+        Self { witness, ..self }
     }
 
     /// Measures a target once, within `timeout`.
@@ -106,6 +122,9 @@ impl HttpProber {
                 .ask(route.here(), way, route.asked(), deadline, timeline)
                 .await?;
             answer.note(timeline);
+            if let Some(witness) = &self.witness {
+                witness(told(&answer.headers, &question.veil));
+            }
             let hop = Hop {
                 url: redirect::kept(route.here(), &question.veil),
                 status: answer.status.as_u16(),
@@ -335,6 +354,14 @@ fn credentials(credentials: &Login) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&proxy::basic(credentials)).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+fn told(headers: &HeaderMap, veil: &Veil) -> Vec<(String, ErrorText)> {
+    let headers = headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        (name.to_string(), ErrorText::new(veil.over(&value)))
+    });
+    headers.collect()
 }
 
 fn no_host() -> Fault {

