@@ -9,6 +9,7 @@
 //! * **summary**: figures of a window of time.
 
 mod certificate;
+mod detail;
 pub mod histogram;
 mod http_version;
 mod result;
@@ -20,11 +21,12 @@ mod time;
 mod window;
 
 pub use certificate::{Certificate, Chain, Digest};
+pub use detail::{Detail, Hop, Packets, Phases};
 pub use histogram::Histogram;
 pub use http_version::HttpVersion;
 pub use result::{
-    Detail, ErrorText, Failure, Hop, Measurement, Observation, Outcome, Packets, Phases,
-    ProbeResult, Reason, StoredResult, Verdict,
+    ErrorText, Failure, Measurement, Observation, Outcome, ProbeResult, Reason, StoredResult,
+    Verdict,
 };
 pub use secret::{BadReference, Secret, Unset};
 pub use spec::{
