@@ -10,10 +10,9 @@ use pingu::probe::http::HttpProber;
 use pingu::probe::resolve::Resolver;
 use tokio::io::AsyncWriteExt;
 
+use crate::farm::judge::assert_plausible;
 use crate::farm::{Farm, Server, request};
-use crate::http_probe::{
-    BRIEF, PATIENT, SLACK, assert_down, assert_plausible, assert_up, error_of,
-};
+use crate::http_probe::{BRIEF, PATIENT, SLACK, assert_down, assert_up, error_of};
 
 /// Of this process; cargo sets it.
 const VARIABLE: &str = "CARGO_PKG_DESCRIPTION";

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::farm::Farm;
-use crate::http_probe::{BRIEF, PATIENT, SLACK, assert_down, assert_plausible, assert_up};
+use crate::farm::judge::assert_plausible;
+use crate::http_probe::{BRIEF, PATIENT, SLACK, assert_down, assert_up};
 
 struct Bench {
     farm: Farm,

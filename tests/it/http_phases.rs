@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use pingu::model::{Expect, HttpSpec, Observation, Pattern};
+use pingu::model::{Expect, HttpSpec, Pattern};
 use pingu::probe::http::HttpProber;
 use pingu::probe::resolve::Resolver;
 use proptest::prelude::*;
@@ -14,8 +14,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::farm::judge::{phases, sum};
 use crate::farm::{Farm, Server, request};
-use crate::http_probe::{PATIENT, assert_up, phases};
+use crate::http_probe::{PATIENT, assert_up};
 
 /// How often a case may be disturbed by whatever else runs on this machine.
 const TRIES: usize = 20;
@@ -70,18 +71,6 @@ async fn serve(mut stream: TcpStream) -> Option<()> {
         .ok()?;
     wait(body).await;
     stream.write_all(b"hello").await.ok()
-}
-
-fn sum(observation: &Observation) -> Duration {
-    let all = phases(observation);
-    let parts = [
-        all.dns_us,
-        all.connect_us,
-        all.tls_us,
-        all.ttfb_us,
-        all.transfer_us,
-    ];
-    Duration::from_micros(parts.into_iter().flatten().map(u64::from).sum())
 }
 
 #[test]

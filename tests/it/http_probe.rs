@@ -10,6 +10,7 @@ use pingu::probe::resolve::Resolver;
 use tokio::time::Instant;
 
 use crate::farm::dns::{NameServer, Says};
+use crate::farm::judge::{assert_plausible, phases};
 use crate::farm::{Certificate, Farm, Server};
 
 /// Never reached by anything that answers, even on a loaded machine.
@@ -62,32 +63,6 @@ impl Bench {
 
 fn spec(url: &str) -> HttpSpec {
     HttpSpec::new(url.parse().expect("a URL of the test's own"), url)
-}
-
-pub fn phases(observation: &Observation) -> Phases {
-    let detail = observation.measurement.detail.as_ref();
-    detail.and_then(|detail| detail.phases).unwrap_or_default()
-}
-
-/// Phases are parts of the latency, so they never exceed it.
-pub fn assert_plausible(observation: &Observation) {
-    let all = phases(observation);
-    let parts = [
-        all.dns_us,
-        all.connect_us,
-        all.tls_us,
-        all.ttfb_us,
-        all.transfer_us,
-    ];
-    let sum: u64 = parts.into_iter().flatten().map(u64::from).sum();
-    if let Some(latency) = observation.measurement.latency {
-        assert!(u128::from(sum) <= latency.as_micros(), "{observation:?}");
-    }
-    if let Some(failure) = observation.verdict.failure() {
-        let text = failure.error.as_str();
-        assert!(!text.is_empty() && text.len() <= 256, "{text}");
-        assert!(!text.chars().any(char::is_control), "{text:?}");
-    }
 }
 
 #[track_caller]

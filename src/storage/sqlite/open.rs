@@ -1,7 +1,7 @@
 //! Opening a connection: how each kind is set up.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -42,7 +42,7 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
             // a row of a large installation changes a page of its own, which is written whole; smaller ones are too small for what
             // a result says in detail. A file that is there keeps the size it has
             pragma("page_size", "2048")?;
-            pragma("journal_mode", "wal")?;
+            begin_wal(&connection).map_err(store_error)?;
             pragma("synchronous", "normal")?;
             // the writer does it itself, between jobs
             pragma("wal_autocheckpoint", "0")?;
@@ -74,9 +74,47 @@ pub fn open_connection(path: &Path, purpose: Use) -> Result<Connection, StoreErr
     })
 }
 
+/// Of several processes that find an empty file one gets the lock that this needs; SQLite tells the others at once that the file is
+/// locked, and does not wait as it does elsewhere.
+fn begin_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_that_open_an_empty_file_at_once_all_get_it() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("new.db");
+            let together = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                let open = || {
+                    together.wait();
+                    let mut connection = open_connection(&path, Use::Write).unwrap();
+                    schema::migrate(&mut connection).unwrap();
+                };
+                let opening: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+                for it in opening {
+                    it.join().unwrap();
+                }
+            });
+        }
+    }
 
     #[test]
     fn a_new_file_has_small_pages_and_an_older_one_keeps_its_own() {

@@ -20,8 +20,8 @@ pub fn phases(observation: &Observation) -> Phases {
     detail.and_then(|detail| detail.phases).unwrap_or_default()
 }
 
-/// Phases are parts of the latency, and errors are lines.
-pub fn assert_plausible(observation: &Observation) {
+/// Of all phases.
+pub fn sum(observation: &Observation) -> Duration {
     let all = phases(observation);
     let parts = [
         all.dns_us,
@@ -30,9 +30,13 @@ pub fn assert_plausible(observation: &Observation) {
         all.ttfb_us,
         all.transfer_us,
     ];
-    let sum: u64 = parts.into_iter().flatten().map(u64::from).sum();
+    Duration::from_micros(parts.into_iter().flatten().map(u64::from).sum())
+}
+
+/// Phases are parts of the latency, and errors are lines.
+pub fn assert_plausible(observation: &Observation) {
     if let Some(latency) = observation.measurement.latency {
-        assert!(u128::from(sum) <= latency.as_micros(), "{observation:?}");
+        assert!(sum(observation) <= latency, "{observation:?}");
     }
     if let Some(failure) = observation.verdict.failure() {
         let text = failure.error.as_str();
