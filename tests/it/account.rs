@@ -1,7 +1,8 @@
 //! Where every result is, as the metrics say and as the files of a Pingu show it.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pingu::model::{TargetId, Timestamp};
 use pingu::storage::spool::{Load, Place, Work};
@@ -105,8 +106,18 @@ pub fn punctual(pingu: &Pingu, seconds: &str) -> f64 {
 /// Probing ends, everything is stored, and the account is exact.
 pub fn come_to_rest(home: &Home, pingu: &Pingu) {
     home.write_targets("targets: []\n");
-    pingu.until("all probes to end", |pingu| {
+    pingu.until("no target to be left", |pingu| {
         (pingu.metric("pingu_targets") == 0).then_some(())
+    });
+    // slots that were handed out before are probed all the same, within 40 ms
+    let last = Cell::new((0, Instant::now()));
+    pingu.until("all probes to end", |pingu| {
+        let produced = count(pingu, "produced_total");
+        let (before, since) = last.get();
+        if produced != before {
+            last.set((produced, Instant::now()));
+        }
+        (produced == before && since.elapsed() > Duration::from_millis(300)).then_some(())
     });
     pingu.until("the account to be exact", |pingu| {
         let rests = count(pingu, "spooled") + count(pingu, "waiting");
