@@ -1,7 +1,8 @@
 # Everything there is to do with Pingu. `make` alone lists it.
 
 CARGO  ?= cargo
-BINARY := target/release/pingu
+BUILT  := $(or $(CARGO_TARGET_DIR),target)/release
+BINARY := $(BUILT)/pingu
 STATE  := .pingu
 PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
@@ -84,8 +85,8 @@ siege: test-tools ## kill and pause the database, and Pingu, twenty times each u
 
 bench-icmp: ## what an echo costs, beside fping, and how exact it is (root, 4 minutes)
 	$(CARGO) build --release --locked --package pingu-icmp --examples
-	target/release/examples/flood
-	target/release/examples/accuracy
+	$(BUILT)/examples/flood
+	$(BUILT)/examples/accuracy
 
 fuzz-icmp: ## let a fuzzer at the packet parsers for FUZZ_SECONDS (nightly Rust and cargo-fuzz)
 	cd crates/pingu-icmp && mkdir -p fuzz/found && \
