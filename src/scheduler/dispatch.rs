@@ -22,8 +22,8 @@ use crate::probe::Clients;
 use crate::probe::icmp::{Asked, IcmpProber, Sink};
 use crate::probe::threads::Threads;
 
-/// Probes over connections whose slots are no further apart than this start together: at a thousand a second a wake-up for each costs as
-/// much as the probe.
+/// Probes over connections whose slots are no further apart than this start together, which their lag shows. Wake-ups are dear: at a
+/// thousand a second groups of 4 ms on one thread took 105 µs a probe, each for itself on two threads 160.
 const TOGETHER: Duration = Duration::from_millis(8);
 /// How long probes that are under way may go on once Pingu stops.
 const LAST_PROBES: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use crate::request::Request;
 
 /// What becomes due within it is sent together: at 10,000 packets a second to
 /// wake up for each would cost more than sending it.
-const TICK: u64 = 1_200_000;
+const TICK: u64 = 1_500_000;
 /// The furthest moment; further ones are brought to it.
 const DAY: u64 = 86_400_000_000_000;
 

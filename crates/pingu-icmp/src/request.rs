@@ -58,7 +58,7 @@ pub struct Request {
     /// fragments it where it does not.
     pub dont_fragment: bool,
     /// Not to be sent before this moment; `None` (the default of [`Request::new`]) is at once. The engine sends what became due in
-    /// the last 1.2 ms together, so that many requests handed over some milliseconds early cost one wake-up each of the caller
+    /// the last 1.5 ms together, so that many requests handed over some milliseconds early cost one wake-up each of the caller
     /// and of the engine where they would have cost two a request. A moment more than a day away is a day away.
     pub at: Option<Instant>,
 }

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-
 use serde::Serialize;
 
 use super::super::style::{BAR, BOLD, DIM, WARN, of_outcome, paint, print};

@@ -238,8 +238,8 @@ fn bytes(file: &str) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(failed)
 }
 
-/// AES-128 is offered first, as browsers do: its hash has instructions of its own in today's processors, and takes 15 µs less of a
-/// handshake than that of AES-256.
+/// AES-128 is offered first, as browsers do: its hash has instructions of its own in today's processors, while that of AES-256 was in
+/// 3.6 % of the samples of a profile of handshakes.
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     let is_second =
