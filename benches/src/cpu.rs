@@ -9,6 +9,12 @@ pub fn own() -> Duration {
     of("self")
 }
 
+/// That of the calling thread, which must live until it is asked for it.
+pub fn of_thread() -> Duration {
+    let id = rustix::thread::gettid().as_raw_nonzero();
+    of(&format!("self/task/{id}"))
+}
+
 /// That of a Postgres server: the first process, those it started, and those of them that have ended.
 pub fn cluster(folder: &Path) -> Duration {
     let file = fs::read_to_string(folder.join("data/postmaster.pid")).expect("the server runs");

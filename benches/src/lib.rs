@@ -1,5 +1,6 @@
 //! Databases full of history, for tests, screenshots and figures; and the figures themselves. No part of the product.
 
+pub mod bare;
 #[path = "../../tests/it/cluster.rs"]
 #[expect(dead_code, reason = "the tests use all of it, the benches a part")]
 mod cluster;

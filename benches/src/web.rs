@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
+use crate::bare::Bare;
 use crate::cpu;
 use crate::figure::{Table, machine};
 use crate::running::{self, free_address};
@@ -68,6 +69,11 @@ pub fn measure(program: &Path, span: Duration) -> anyhow::Result<Table> {
             span.as_secs()
         );
         table.add(what, how, (ours, "µs"), Some(hold));
+        let roots = (scheme == "https").then_some(farm.roots.as_path());
+        let bare = Bare::new(address, roots, BODY)?.cost(rate, span)?;
+        let how = "processor time of bare sockets: nothing judged, nothing stored; same pace";
+        table.add(what, how, (bare, "µs"), None);
+        table.add(what, "Pingu to bare sockets", (ours / bare, "times"), None);
         let Some(ratio) = ratio else { continue };
         let Some(blackbox) = Blackbox::start(&farm)? else {
             eprintln!("blackbox_exporter is not installed: nothing to compare with");
