@@ -23,10 +23,11 @@ use crate::cpu;
 const TOGETHER: Duration = Duration::from_millis(8);
 
 /// Who asks, and how the answer ends.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Bare {
     address: SocketAddr,
-    connector: Option<TlsConnector>,
+    /// How to shake hands, where that is part of it.
+    config: Option<Arc<ClientConfig>>,
     /// Bytes of the body.
     body: usize,
 }
@@ -34,17 +35,17 @@ pub struct Bare {
 impl Bare {
     /// Asks `address` for a page of `body` bytes; over TLS where it is told whom to trust.
     pub fn new(address: SocketAddr, roots: Option<&Path>, body: usize) -> anyhow::Result<Self> {
-        let connector = roots.map(|roots| {
+        let config = roots.map(|roots| {
             let mut store = RootCertStore::empty();
             store.add(CertificateDer::from_pem_file(roots)?)?;
             let config = ClientConfig::builder().with_root_certificates(store);
             let mut config = config.with_no_client_auth();
             config.resumption = Resumption::disabled();
-            anyhow::Ok(TlsConnector::from(Arc::new(config)))
+            anyhow::Ok(Arc::new(config))
         });
         Ok(Self {
             address,
-            connector: connector.transpose()?,
+            config: config.transpose()?,
             body,
         })
     }
@@ -89,17 +90,21 @@ impl Bare {
     async fn ask(self) -> anyhow::Result<()> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        match &self.connector {
+        match &self.config {
             None => self.converse(stream).await,
-            Some(connector) => {
+            Some(config) => {
                 let name = ServerName::from(self.address.ip());
+                let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name, stream).await?;
                 self.converse(stream).await
             }
         }
     }
 
-    async fn converse(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> anyhow::Result<()> {
+    async fn converse(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    ) -> anyhow::Result<()> {
         let question = b"GET / HTTP/1.1\r\nHost: bare\r\n\r\n";
         stream.write_all(question).await?;
         stream.flush().await?;

@@ -40,9 +40,10 @@ impl Clients {
         match spec {
             ProbeSpec::Icmp(_) => unreachable!("echoes go to the engine"),
             ProbeSpec::Http(spec) => self.http.probe(spec, timeout).await,
-            ProbeSpec::Tcp(spec) => self.tcp.probe(spec, timeout).await,
-            ProbeSpec::Dns(spec) => self.dns.probe(spec, timeout).await,
-            ProbeSpec::Tls(spec) => self.tls.probe(spec, timeout).await,
+            // boxed, so that the many that ask over HTTP are no larger for their buffers
+            ProbeSpec::Tcp(spec) => Box::pin(self.tcp.probe(spec, timeout)).await,
+            ProbeSpec::Dns(spec) => Box::pin(self.dns.probe(spec, timeout)).await,
+            ProbeSpec::Tls(spec) => Box::pin(self.tls.probe(spec, timeout)).await,
         }
     }
 }

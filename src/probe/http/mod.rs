@@ -182,7 +182,9 @@ impl HttpProber {
             None => {
                 let tcp = self.connect(url, way, deadline, timeline).await?;
                 let (stream, form) = if is_encrypted {
-                    let tls = self.shake(tcp, url, way, deadline, timeline).await?;
+                    // boxed, so that a plain probe is no larger for it
+                    let shaking = Box::pin(self.shake(tcp, url, way, deadline, timeline));
+                    let tls = shaking.await?;
                     let form = encrypted_form(&tls, way)?;
                     (Stream::Tls(tls), form)
                 } else {

@@ -3,14 +3,14 @@
 //! Phases are disjoint spans between the start and the end of a probe, so their sum never exceeds its latency. A phase is counted when
 //! it succeeds; one that a probe got stuck in is named by the error instead.
 
-use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::failure::Fault;
 use crate::model::{Chain, Detail, Hop, HttpVersion, Measurement, Phases, Reason, Timestamp};
@@ -35,39 +35,64 @@ impl Deadline {
     }
 
     /// Runs one step; `stuck` says what was going on if the time is up first.
-    pub async fn bound<T>(
+    pub fn bound<T>(
         self,
         stuck: impl FnOnce() -> String,
         step: impl Future<Output = T>,
-    ) -> Result<T, Fault> {
+    ) -> impl Future<Output = Result<T, Fault>> {
         let late = |error: String| Fault::down(Reason::Timeout, error);
-        self.bound_or(late, stuck, step).await
+        self.bound_or(late, stuck, step)
     }
 
     /// The same where it is not the target that keeps us waiting: `late` makes a fault of what is to be said.
-    pub async fn bound_or<T>(
+    pub fn bound_or<T>(
         self,
         late: impl FnOnce(String) -> Fault,
         stuck: impl FnOnce() -> String,
         step: impl Future<Output = T>,
-    ) -> Result<T, Fault> {
-        let (mut step, mut end) = (pin!(step), pin!(sleep_until(self.at)));
-        let done = poll_fn(|cx| {
-            if let Poll::Ready(done) = step.as_mut().poll(cx) {
-                return Poll::Ready(Some(done));
-            }
-            // a runtime that a flood keeps busy looks at its timers rarely
-            let is_over = end.as_mut().poll(cx).is_ready() || Instant::now() >= self.at;
-            if is_over {
-                Poll::Ready(None)
-            } else {
-                Poll::Pending
-            }
-        });
-        done.await.ok_or_else(|| {
+    ) -> impl Future<Output = Result<T, Fault>> {
+        let fault = move || {
             let allowed = spoken(self.allowed);
             late(format!("no answer within {allowed}, stuck {}", stuck()))
-        })
+        };
+        Bounded {
+            step,
+            end: sleep_until(self.at),
+            fault: Some(fault),
+        }
+    }
+}
+
+pin_project! {
+    /// A step and the end of its time. No `async fn`: those keep what they are given twice, and a probe is steps within steps.
+    struct Bounded<S, F> {
+        #[pin]
+        step: S,
+        #[pin]
+        end: Sleep,
+        fault: Option<F>,
+    }
+}
+
+impl<S: Future, F: FnOnce() -> Fault> Future for Bounded<S, F> {
+    type Output = Result<S::Output, Fault>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(done) = this.step.poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        // a runtime that a flood keeps busy looks at its timers rarely
+        let at = this.end.deadline();
+        let is_over = this.end.poll(cx).is_ready() || Instant::now() >= at;
+        if !is_over {
+            return Poll::Pending;
+        }
+        let fault = this
+            .fault
+            .take()
+            .expect("no future is polled after its end");
+        Poll::Ready(Err(fault()))
     }
 }
 
