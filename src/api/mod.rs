@@ -7,6 +7,7 @@ mod auth;
 mod certificate;
 mod error;
 mod health;
+mod metrics;
 mod openapi;
 mod process;
 mod query;
@@ -95,7 +96,6 @@ fn process() -> OpenApiRouter<ApiState> {
         .routes(routes!(process::livez))
         .routes(routes!(process::readyz))
         .routes(routes!(process::version))
-        .routes(routes!(process::metrics))
 }
 
 /// The whole service: the API, its documentation, and for every other path what `pages` answers.
@@ -104,6 +104,7 @@ pub fn router(state: ApiState, pages: Router) -> Router {
         .merge(fixed())
         .nest("/api/v1", fixed().merge(added()))
         .merge(process())
+        .routes(routes!(metrics::of_all))
         .split_for_parts();
     guarded(routes.merge(openapi::pages(document)), state, pages)
 }
@@ -113,6 +114,7 @@ pub fn process_router(state: ApiState) -> Router {
     let (routes, _) = OpenApiRouter::new()
         .routes(routes!(health::health))
         .merge(process())
+        .routes(routes!(metrics::of_the_process))
         .split_for_parts();
     guarded(routes, state, Router::new().fallback(not_here))
 }
