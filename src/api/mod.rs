@@ -4,6 +4,7 @@
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
 mod auth;
+mod calendar;
 mod certificate;
 mod error;
 mod health;
@@ -87,7 +88,10 @@ fn fixed() -> OpenApiRouter<ApiState> {
 fn added() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(series::of_target))
+        .routes(routes!(series::of_several))
         .routes(routes!(certificate::of_target))
+        .routes(routes!(calendar::heatmap))
+        .routes(routes!(calendar::uptime))
 }
 
 /// What an operator or another program asks of the process itself.

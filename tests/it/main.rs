@@ -4,6 +4,7 @@
 
 mod account;
 mod api;
+mod charts;
 mod cluster;
 mod command;
 mod conformance;
