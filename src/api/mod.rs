@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod metrics;
 mod openapi;
+mod parameter;
 mod process;
 mod query;
 mod results;
