@@ -18,6 +18,7 @@ mod http_expect;
 mod http_phases;
 mod http_probe;
 mod kinds;
+mod lists;
 mod outage;
 mod packaging;
 mod pingu;
