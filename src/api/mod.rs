@@ -4,11 +4,13 @@
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
 mod auth;
+mod calendar;
 mod certificate;
 mod cursor;
 mod error;
 mod fresh;
 mod health;
+mod metrics;
 mod openapi;
 mod process;
 mod query;
@@ -94,7 +96,10 @@ fn fixed() -> OpenApiRouter<ApiState> {
 fn added() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(series::of_target))
+        .routes(routes!(series::of_several))
         .routes(routes!(certificate::of_target))
+        .routes(routes!(calendar::heatmap))
+        .routes(routes!(calendar::uptime))
 }
 
 /// What an operator or another program asks of the process itself.
@@ -103,7 +108,6 @@ fn process() -> OpenApiRouter<ApiState> {
         .routes(routes!(process::livez))
         .routes(routes!(process::readyz))
         .routes(routes!(process::version))
-        .routes(routes!(process::metrics))
 }
 
 /// The whole service: the API, its documentation, and for every other path what `pages` answers.
@@ -112,6 +116,7 @@ pub fn router(state: ApiState, pages: Router) -> Router {
         .merge(fixed())
         .nest("/api/v1", fixed().merge(added()))
         .merge(process())
+        .routes(routes!(metrics::of_all))
         .split_for_parts();
     guarded(routes.merge(openapi::pages(document)), state, pages)
 }
@@ -121,6 +126,7 @@ pub fn process_router(state: ApiState) -> Router {
     let (routes, _) = OpenApiRouter::new()
         .routes(routes!(health::health))
         .merge(process())
+        .routes(routes!(metrics::of_the_process))
         .split_for_parts();
     guarded(routes, state, Router::new().fallback(not_here))
 }

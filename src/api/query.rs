@@ -1,12 +1,13 @@
 //! What requests may ask: windows of time, limits, filters.
 //!
 //! Unknown parameters are ignored; a known one with a value that it does not take is a 400 that names it. A parameter that is
-//! given twice counts as its last, but for `tag`, of which all count.
+//! given twice counts as its last, but for `tag` and `target`, of which all count.
 
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use jiff::tz::TimeZone;
 
 use super::cursor::{Position, Scope};
 use super::error::ApiError;
@@ -100,6 +101,29 @@ impl Parameters {
         Ok(points.min(MAX_POINTS))
     }
 
+    /// A whole number above zero; one that is too high counts as `most`.
+    pub fn bounded(
+        &self,
+        name: &str,
+        code: &'static str,
+        default: usize,
+        most: usize,
+    ) -> Result<usize, ApiError> {
+        Ok(self.count(name, code, default)?.min(most))
+    }
+
+    /// The time zone that `tz` names; UTC when it names none.
+    pub fn zone(&self) -> Result<TimeZone, ApiError> {
+        TimeZone::get(self.zone_name()).map_err(|_| {
+            let message = "unknown time zone, expected a name like Europe/Berlin or UTC";
+            ApiError::bad_request("invalid_tz", message)
+        })
+    }
+
+    pub fn zone_name(&self) -> &str {
+        self.text("tz").unwrap_or("UTC")
+    }
+
     /// A whole number above zero.
     fn count(&self, name: &str, code: &'static str, default: usize) -> Result<usize, ApiError> {
         let Some(text) = self.text(name) else {
@@ -113,7 +137,7 @@ impl Parameters {
             0
         };
         if count == 0 {
-            let message = format!("invalid {name}, expected a whole number from 1 to 1000");
+            let message = format!("invalid {name}, expected a whole number above zero");
             return Err(ApiError::bad_request(code, message));
         }
         Ok(count)

@@ -31,6 +31,12 @@ const SHORTEST: usize = 1024;
 const LONG: usize = 64 * 1024;
 /// Long answers that are being compressed at once; further ones wait.
 static AT_WORK: Semaphore = Semaphore::const_new(2);
+/// JSON, and the two forms of `/metrics`.
+const TEXTS: [&[u8]; 3] = [
+    b"application/json",
+    b"application/openmetrics",
+    b"text/plain",
+];
 const MOMENT: &[u8] = b"\"generated_at\":\"";
 /// `2026-02-23T01:53:52.223350Z`.
 const MOMENT_LENGTH: usize = 27;
@@ -205,7 +211,7 @@ fn has_representations(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
     let kind = kind.map(HeaderValue::as_bytes).unwrap_or_default();
     response.status() == StatusCode::OK
-        && (kind.starts_with(b"application/json") || kind.starts_with(b"application/openmetrics"))
+        && TEXTS.iter().any(|text| kind.starts_with(text))
         && !response.headers().contains_key(CONTENT_ENCODING)
         && response.body().size_hint().exact().is_some()
 }

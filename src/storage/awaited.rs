@@ -10,7 +10,7 @@ use super::{
     Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
     Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status, Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
 
 /// The place of a store that arrives once.
 #[derive(Debug, Default)]
@@ -67,6 +67,10 @@ impl Store for Awaited {
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
         self.store()?.certificates(target).await
+    }
+
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError> {
+        self.store()?.expiries().await
     }
 
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

@@ -4,6 +4,7 @@
 
 mod account;
 mod api;
+mod charts;
 mod cluster;
 mod command;
 mod conformance;
@@ -19,6 +20,7 @@ mod http_phases;
 mod http_probe;
 mod kinds;
 mod lists;
+mod metrics;
 mod outage;
 mod packaging;
 mod pingu;

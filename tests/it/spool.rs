@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pingu::metrics::Metrics;
 use pingu::model::{
-    Declared, Measurement, Observation, ProbeResult, StoredResult, Target, TargetId, Timestamp,
+    Declared, Measurement, Observation, ProbeResult, StoredResult, Target, TargetId, TargetMap,
+    Timestamp,
 };
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
@@ -203,6 +204,10 @@ impl Store for Fake {
 
     async fn certificates(&self, _: TargetId) -> Result<Vec<Presented>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError> {
+        Ok(TargetMap::default())
     }
 
     async fn roll_up(&self, _: Stale, _: Vec<Figures>) -> Result<(), StoreError> {
