@@ -316,7 +316,6 @@ mod tests {
     use std::iter;
 
     use super::*;
-    use crate::model::TargetMap;
 
     #[test]
     fn the_names_are_stable() {
@@ -324,7 +323,7 @@ mod tests {
         metrics.missed(Kind::Icmp, 1);
         metrics.reloaded(true);
         metrics.outcome(Outcome::Up).inc();
-        let targets = TargetFigures::new(Vec::new(), iter::empty(), &TargetMap::default());
+        let targets = TargetFigures::new(iter::empty());
         let text = metrics.expose(Some(targets), Format::OpenMetrics);
         let types: Vec<_> = text
             .lines()

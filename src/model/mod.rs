@@ -14,6 +14,7 @@ pub mod histogram;
 mod http_version;
 mod result;
 mod secret;
+mod slots;
 mod spec;
 mod summary;
 mod target;
@@ -29,6 +30,7 @@ pub use result::{
     Verdict,
 };
 pub use secret::{BadReference, Secret, Unset};
+pub use slots::Slots;
 pub use spec::{
     Ask, BadEscape, ClientFiles, Credentials, DnsSpec, Expect, Family, Header, HeaderMatch, Host,
     HttpSpec, HttpVersions, IcmpSpec, InvalidProxy, JsonMatch, JsonPath, Kind, Login, Method,

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::agenda::Agenda;
-use super::slots::Slots;
-use crate::model::{Kind, Target, TargetMap, Timestamp};
+use crate::model::{Kind, Slots, Target, TargetMap, Timestamp};
 
 /// A newcomer whose first slot is further away than this gets an extra probe within it.
 pub const FIRST_LOOK: Duration = Duration::from_secs(2);
