@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pingu::model::{
     Certificate, Chain, Declared, Detail, Digest, ErrorText, Hop, HttpSpec, HttpVersion, IcmpSpec,
-    Measurement, Observation, Outcome, Packets, Phases, ProbeResult, ProbeSpec, Reason, Summary,
-    TargetId, TargetMap, TargetSpec, Timestamp,
+    IncidentRule, Measurement, Observation, Outcome, Packets, Phases, ProbeResult, ProbeSpec,
+    Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -37,6 +37,7 @@ fn icmp(name: &str) -> Declared {
             interval: Duration::from_secs(60),
             timeout: Duration::from_millis(1000),
             slow_after: Duration::from_millis(800),
+            incident: IncidentRule::default(),
             group: Some("home".to_owned()),
             tags: vec![
                 "edge".to_owned(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, TargetId, TargetSpec,
-    Timestamp,
+    Declared, IcmpSpec, IncidentRule, Measurement, Observation, ProbeResult, ProbeSpec, TargetId,
+    TargetSpec, Timestamp,
 };
 use pingu::storage::history::{self, History};
 use pingu::storage::postgres::PostgresStore;
@@ -33,6 +33,7 @@ async fn target(store: &Backend) -> TargetId {
         interval: Duration::from_secs(5),
         timeout: Duration::from_secs(1),
         slow_after: Duration::from_millis(800),
+        incident: IncidentRule::default(),
         group: None,
         tags: Vec::new(),
         description: None,

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pingu::model::{
-    Declared, IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, TargetId, TargetSpec,
-    Timestamp,
+    Declared, IcmpSpec, IncidentRule, Measurement, Observation, ProbeResult, ProbeSpec, TargetId,
+    TargetSpec, Timestamp,
 };
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::{Recorded, ResultQuery, Status, Store, StoreError};
@@ -43,6 +43,7 @@ fn declared(name: &str) -> Declared {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(1),
             slow_after: Duration::from_millis(800),
+            incident: IncidentRule::default(),
             group: None,
             tags: Vec::new(),
             description: None,

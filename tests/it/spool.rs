@@ -133,6 +133,29 @@ impl Inner {
 }
 
 #[async_trait]
+impl IncidentStore for Fake {
+    async fn write_incidents(&self, _: &[Incident]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn open_incidents(&self) -> Result<Vec<StoredIncident>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn incidents(&self, _: &IncidentQuery) -> Result<Vec<StoredIncident>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn incident(&self, _: i64) -> Result<Option<StoredIncident>, StoreError> {
+        Ok(None)
+    }
+
+    async fn forget_incidents(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[async_trait]
 impl Store for Fake {
     async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError> {
         let mood = self.with(|inner| {
