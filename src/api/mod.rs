@@ -5,6 +5,7 @@
 
 mod auth;
 mod certificate;
+mod cursor;
 mod error;
 mod health;
 mod openapi;

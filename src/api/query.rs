@@ -9,6 +9,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
+use super::cursor::{Position, Scope};
 use super::error::ApiError;
 use crate::model::{Timestamp, Window};
 use crate::storage::Status;
@@ -66,6 +67,20 @@ impl Parameters {
     pub fn limit(&self) -> Result<usize, ApiError> {
         let limit = self.count("limit", "invalid_limit", DEFAULT_LIMIT)?;
         Ok(limit.min(MAX_LIMIT))
+    }
+
+    /// How many items a page has, of a list that has pages only for who asks for them.
+    pub fn page(&self) -> Result<Option<usize>, ApiError> {
+        match self.0.contains_key("limit") || self.0.contains_key("cursor") {
+            true => self.limit().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Where the page before ended; nothing where the list begins.
+    pub fn position(&self, scope: &Scope) -> Result<Option<Position>, ApiError> {
+        let cursor = self.0.get("cursor");
+        cursor.map(|cursor| scope.position(cursor)).transpose()
     }
 
     pub fn points(&self) -> Result<usize, ApiError> {
