@@ -8,6 +8,7 @@ mod certificate;
 mod cursor;
 mod error;
 mod health;
+mod incidents;
 mod openapi;
 mod process;
 mod query;
@@ -88,6 +89,9 @@ fn added() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(series::of_target))
         .routes(routes!(certificate::of_target))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::of_target))
 }
 
 /// What an operator or another program asks of the process itself.

@@ -113,6 +113,24 @@ impl Parameters {
             .map_err(|error| ApiError::bad_request("invalid_window", format!("{error}")))
     }
 
+    /// The target that a list is about, as it is named.
+    pub fn target(&self) -> Option<&str> {
+        self.0.get("target").map(String::as_str)
+    }
+
+    /// Whether incidents are wanted that go on, or that have ended.
+    pub fn open(&self) -> Result<Option<bool>, ApiError> {
+        match self.0.get("open").map(String::as_str) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(ApiError::bad_request(
+                "invalid_open",
+                "invalid open, expected true or false",
+            )),
+        }
+    }
+
     pub fn status(&self) -> Result<Status, ApiError> {
         match self.0.get("status").map(String::as_str) {
             None | Some("enabled") => Ok(Status::Enabled),

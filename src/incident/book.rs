@@ -202,3 +202,161 @@ const fn ended(incident: &Incident) -> Change<'_> {
         incident: Cow::Borrowed(incident),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::{Ending, IcmpSpec, Measurement, Observation, ProbeSpec, Reason, TargetSpec};
+
+    const RULE: IncidentRule = IncidentRule {
+        fail_after: 1,
+        recover_after: 1,
+    };
+
+    fn target(number: u128) -> Target {
+        Target {
+            id: TargetId(Uuid::from_u128(number)),
+            spec: TargetSpec {
+                name: number.to_string(),
+                enabled: true,
+                interval: Duration::from_secs(1),
+                timeout: Duration::from_secs(1),
+                slow_after: Duration::from_secs(1),
+                incident: RULE,
+                group: None,
+                tags: Vec::new(),
+                description: None,
+                probe: ProbeSpec::Icmp(IcmpSpec::new("127.0.0.1".to_owned())),
+            },
+        }
+    }
+
+    fn at(slot: i64) -> Timestamp {
+        Timestamp::from_micros(slot)
+    }
+
+    fn book(targets: u128) -> Book {
+        let book = Book::default();
+        let targets: Vec<_> = (0..targets).map(target).collect();
+        book.watch(targets.iter(), at(0));
+        book
+    }
+
+    fn see(book: &Book, number: u128, slot: i64, is_up: bool) {
+        let observation = if is_up {
+            Observation::up(Measurement::default())
+        } else {
+            Observation::down(Reason::Timeout, "no reply", Measurement::default())
+        };
+        let id = TargetId(Uuid::from_u128(number));
+        let second = Duration::from_secs(1);
+        let result = ProbeResult::new(id, at(slot), Duration::ZERO, second, observation);
+        book.see(RULE, &result);
+    }
+
+    #[test]
+    fn what_opens_and_ends_is_taken_soon_and_what_goes_on_with_all() {
+        let book = book(2);
+        see(&book, 0, 1, false);
+        let taken = book.take(10, false);
+        assert_eq!(taken.len(), 1);
+        assert_eq!(book.take(10, false), []);
+        see(&book, 0, 2, false);
+        assert_eq!(book.take(10, false), []);
+        assert_eq!(book.take(10, true)[0].failed, 2);
+        assert_eq!(book.take(10, true), []);
+        see(&book, 0, 3, true);
+        let taken = book.take(10, false);
+        assert_eq!(taken[0].ended.unwrap().at, at(3));
+        assert_eq!(book.waiting(), 0);
+    }
+
+    #[test]
+    fn of_an_open_one_the_newest_state_waits_and_what_ended_is_kept_in_order() {
+        let book = book(1);
+        see(&book, 0, 1, false);
+        let first = book.take(10, true);
+        see(&book, 0, 2, false);
+        book.give_back(first);
+        assert_eq!(book.waiting(), 2, "counted as new and as more of the same");
+        let taken = book.take(10, true);
+        assert_eq!((taken.len(), taken[0].failed), (1, 2));
+        // it ends while it is being written in vain
+        see(&book, 0, 3, true);
+        see(&book, 0, 4, false);
+        see(&book, 0, 5, true);
+        book.give_back(taken);
+        let taken = book.take(10, true);
+        let ends: Vec<_> = taken.iter().map(|it| it.ended.unwrap().at).collect();
+        assert_eq!(ends, [at(3), at(5)]);
+        book.give_back(taken);
+        let ends: Vec<_> = [(); 2].map(|()| book.take(1, true)[0].began).to_vec();
+        assert_eq!(ends, [at(1), at(4)]);
+        assert_eq!(book.waiting(), 0);
+    }
+
+    #[test]
+    fn however_long_nobody_writes_the_book_has_a_bound_and_counts_what_goes() {
+        let book = book(1);
+        for round in 0..MOST_ENDED as i64 + 5 {
+            see(&book, 0, round * 2 + 1, false);
+            see(&book, 0, round * 2 + 2, true);
+        }
+        assert_eq!(book.waiting(), MOST_ENDED);
+        assert_eq!((book.take_dropped(), book.take_dropped()), (5, 0));
+        assert_eq!(book.take(1, false)[0].began, at(11), "the oldest went");
+    }
+
+    #[test]
+    fn listeners_are_told_of_all_but_one_more_failure() {
+        let book = book(2);
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        book.follow(Box::new(move |change| {
+            let ending = change.incident.ended.map(|ended| ended.by);
+            hearing.lock().unwrap().push((change.what, ending));
+        }));
+        for slot in 1..5 {
+            see(&book, 0, slot, false);
+        }
+        see(&book, 0, 5, true);
+        see(&book, 1, 6, false);
+        book.watch([target(0)].iter(), at(7));
+        assert_eq!(book.open_count(), 0);
+        assert_eq!(
+            *heard.lock().unwrap(),
+            [
+                (What::Opened, None),
+                (What::Ended, Some(Ending::Recovered)),
+                (What::Opened, None),
+                (What::Ended, Some(Ending::Removed)),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_opened_and_ended_before_an_older_one_is_known_was_its_end() {
+        let left = {
+            let book = book(1);
+            see(&book, 0, 1, false);
+            book.take(1, true)
+        };
+        let book = book(1);
+        see(&book, 0, 10, false);
+        see(&book, 0, 11, true);
+        see(&book, 0, 12, false);
+        book.adopt(left, at(20));
+        let mut taken = book.take(10, true);
+        taken.sort_by_key(|it| it.began);
+        let spans: Vec<_> = taken
+            .iter()
+            .map(|it| (it.began, it.ended.map(|ended| ended.at), it.failed))
+            .collect();
+        assert_eq!(spans, [(at(1), Some(at(11)), 2), (at(12), None, 1)]);
+    }
+}

@@ -295,7 +295,8 @@ async fn what_was_rolled_up_before_there_were_stamps_gets_some() {
         record(&store, id, [10, 20, DAY + 10]).await;
         settle(&store, DAY + 600).await;
         store.close().await;
-        let back = "DROP TABLE settled; DROP TABLE certificates";
+        let back = "DROP TABLE settled; DROP TABLE certificates; DROP TABLE incidents; \
+                    ALTER TABLE targets DROP COLUMN fail_after; ALTER TABLE targets DROP COLUMN recover_after";
         if is_sqlite {
             let connection = rusqlite::Connection::open(&path).unwrap();
             connection.execute_batch(back).unwrap();

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pingu::metrics::Metrics;
 use pingu::model::{
-    Declared, Measurement, Observation, ProbeResult, StoredResult, Target, TargetId, Timestamp,
+    Declared, Incident, Measurement, Observation, ProbeResult, StoredIncident, StoredResult,
+    Target, TargetId, Timestamp,
 };
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
-    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
-    Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, IncidentQuery, IncidentStore, Kept, Latest,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store,
+    StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;

@@ -344,12 +344,11 @@ proptest! {
         };
         let cut = cut.index(history.len());
         let mut detector = watching(rule);
-        let mut left = None;
         for (index, letter) in history.iter().enumerate() {
             if index == cut {
-                left = detector.open(target(1)).cloned();
+                let left = detector.open(target(1)).cloned();
                 detector = watching(rule);
-                if let Some(left) = left.clone() {
+                if let Some(left) = left {
                     detector.adopt(left, at(index));
                 }
             }
