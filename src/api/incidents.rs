@@ -86,7 +86,7 @@ pub struct Step {
     ts: Timestamp,
     /// `began`, `opened`, `changed` (fails for another reason), `recovered`, `removed` or `superseded`.
     #[schema(value_type = String, example = "changed")]
-    step: &'static str,
+    what: &'static str,
     /// The reason from here on; null where it does not change.
     #[schema(value_type = Option<String>, example = "refused")]
     reason: Option<Reason>,
@@ -242,9 +242,9 @@ fn item(stored: StoredIncident, now: Timestamp) -> IncidentItem {
 }
 
 fn steps(incident: &Incident) -> Vec<Step> {
-    let plain = |ts, step| Step {
+    let plain = |ts, what| Step {
         ts,
-        step,
+        what,
         reason: None,
         was: None,
         error: None,

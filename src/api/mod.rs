@@ -4,11 +4,13 @@
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
 mod auth;
+mod calendar;
 mod certificate;
 mod cursor;
 mod error;
 mod health;
 mod incidents;
+mod metrics;
 mod openapi;
 mod process;
 mod query;
@@ -88,10 +90,13 @@ fn fixed() -> OpenApiRouter<ApiState> {
 fn added() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(series::of_target))
+        .routes(routes!(series::of_several))
         .routes(routes!(certificate::of_target))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
         .routes(routes!(incidents::of_target))
+        .routes(routes!(calendar::heatmap))
+        .routes(routes!(calendar::uptime))
 }
 
 /// What an operator or another program asks of the process itself.
@@ -100,7 +105,6 @@ fn process() -> OpenApiRouter<ApiState> {
         .routes(routes!(process::livez))
         .routes(routes!(process::readyz))
         .routes(routes!(process::version))
-        .routes(routes!(process::metrics))
 }
 
 /// The whole service: the API, its documentation, and for every other path what `pages` answers.
@@ -109,6 +113,7 @@ pub fn router(state: ApiState, pages: Router) -> Router {
         .merge(fixed())
         .nest("/api/v1", fixed().merge(added()))
         .merge(process())
+        .routes(routes!(metrics::of_all))
         .split_for_parts();
     guarded(routes.merge(openapi::pages(document)), state, pages)
 }
@@ -118,6 +123,7 @@ pub fn process_router(state: ApiState) -> Router {
     let (routes, _) = OpenApiRouter::new()
         .routes(routes!(health::health))
         .merge(process())
+        .routes(routes!(metrics::of_the_process))
         .split_for_parts();
     guarded(routes, state, Router::new().fallback(not_here))
 }

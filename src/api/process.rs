@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,14 +60,4 @@ pub async fn version() -> Json<Version> {
         version: env!("CARGO_PKG_VERSION"),
         revision: option_env!("PINGU_REVISION"),
     })
-}
-
-/// Pingu's own figures, for Prometheus
-#[utoipa::path(
-    get, path = "/metrics", tag = "process",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
-)]
-pub async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
-    let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, format)], state.metrics.encode())
 }

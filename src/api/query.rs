@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use jiff::tz::TimeZone;
 
 use super::cursor::{Position, Scope};
 use super::error::ApiError;
@@ -88,6 +89,29 @@ impl Parameters {
         Ok(points.min(MAX_POINTS))
     }
 
+    /// A whole number above zero; one that is too high counts as `most`.
+    pub fn bounded(
+        &self,
+        name: &str,
+        code: &'static str,
+        default: usize,
+        most: usize,
+    ) -> Result<usize, ApiError> {
+        Ok(self.count(name, code, default)?.min(most))
+    }
+
+    /// The time zone that `tz` names; UTC when it names none.
+    pub fn zone(&self) -> Result<TimeZone, ApiError> {
+        TimeZone::get(self.zone_name()).map_err(|_| {
+            let message = "unknown time zone, expected a name like Europe/Berlin or UTC";
+            ApiError::bad_request("invalid_tz", message)
+        })
+    }
+
+    pub fn zone_name(&self) -> &str {
+        self.0.get("tz").map_or("UTC", String::as_str)
+    }
+
     /// A whole number above zero.
     fn count(&self, name: &str, code: &'static str, default: usize) -> Result<usize, ApiError> {
         let Some(text) = self.0.get(name) else {
@@ -101,7 +125,7 @@ impl Parameters {
             0
         };
         if count == 0 {
-            let message = format!("invalid {name}, expected a whole number from 1 to 1000");
+            let message = format!("invalid {name}, expected a whole number above zero");
             return Err(ApiError::bad_request(code, message));
         }
         Ok(count)

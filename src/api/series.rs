@@ -1,9 +1,10 @@
-//! `/targets/{id}/series`: a target's history as a chart needs it, in columns.
+//! `/targets/{id}/series` and `/series`: the history of one target or of several as a chart needs it, in columns.
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,16 +12,46 @@ use uuid::Uuid;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Mean, Summary, Timestamp};
-use crate::storage::history;
+use crate::model::{Mean, Summary, TargetId, Timestamp};
+use crate::storage::{Resolution, history};
 
 const DEFAULT_SPAN: Duration = Duration::from_secs(3600);
 
-/// The buckets of a span, a column each; all columns are of one length. A bucket without results is null, never zero.
+/// The most targets of one question.
+const MOST_TARGETS: usize = 12;
+
+/// A target's buckets of a span.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SeriesColumns {
+pub struct TargetSeries {
     target_id: Uuid,
     target_name: String,
+    #[serde(flatten)]
+    axis: Axis,
+    #[serde(flatten)]
+    columns: Columns,
+}
+
+/// Several targets on one axis.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeveralSeries {
+    #[serde(flatten)]
+    axis: Axis,
+    /// In the order of the question.
+    items: Vec<NamedColumns>,
+}
+
+/// Whose columns these are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NamedColumns {
+    target_id: Uuid,
+    target_name: String,
+    #[serde(flatten)]
+    columns: Columns,
+}
+
+/// Which buckets there are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Axis {
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -28,9 +59,15 @@ pub struct SeriesColumns {
     /// The width of a bucket; buckets are aligned to 1970.
     step_seconds: u64,
     /// The coarsest history that was read: `raw`, `5m` or `1h`.
+    #[schema(example = "raw")]
     resolution: &'static str,
     /// When each bucket begins, in seconds since 1970.
     t: Vec<i64>,
+}
+
+/// A value for each bucket, in columns. A bucket without results is null, never zero.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Columns {
     total: Vec<Option<u64>>,
     failed: Vec<Option<u64>>,
     unknown: Vec<Option<u64>>,
@@ -68,7 +105,7 @@ pub struct PhaseColumns {
         ("points" = Option<u64>, Query, description = "how many buckets at the most, 1 to 1000; default 300"),
     ),
     responses(
-        (status = 200, body = SeriesColumns), (status = 400, body = ErrorBody),
+        (status = 200, body = TargetSeries), (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
@@ -76,7 +113,82 @@ pub async fn of_target(
     State(state): State<ApiState>,
     parameters: Parameters,
     Named(target): Named,
-) -> Result<Json<SeriesColumns>, ApiError> {
+) -> Result<Json<TargetSeries>, ApiError> {
+    let (axis, mut columns) = read(&state, &parameters, &[target.id]).await?;
+    Ok(Json(TargetSeries {
+        target_id: target.id.0,
+        target_name: target.spec.name,
+        axis,
+        columns: columns.remove(0),
+    }))
+}
+
+/// History of several targets on one axis
+#[utoipa::path(
+    get, path = "/series", tag = "history",
+    params(
+        ("target" = Vec<String>, Query, description = "the id or name of a target; 1 to 12 of them", min_items = 1, max_items = 12),
+        ("since" = Option<String>, Query, description = "from this instant on (RFC 3339); default an hour before `until`"),
+        ("until" = Option<String>, Query, description = "before this instant (RFC 3339); default now"),
+        ("points" = Option<u64>, Query, description = "how many buckets at the most, 1 to 1000; default 300"),
+    ),
+    responses(
+        (status = 200, body = SeveralSeries), (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+    ),
+)]
+pub async fn of_several(
+    State(state): State<ApiState>,
+    parameters: Parameters,
+    Wanted(references): Wanted,
+) -> Result<Json<SeveralSeries>, ApiError> {
+    let mut targets = Vec::with_capacity(references.len());
+    for reference in &references {
+        let found = state.store.target(reference).await?;
+        let unknown = || ApiError::not_found("no target with one of these ids or names");
+        targets.push(found.ok_or_else(unknown)?);
+    }
+    let ids: Vec<_> = targets.iter().map(|target| target.id).collect();
+    let (axis, columns) = read(&state, &parameters, &ids).await?;
+    let items = targets.into_iter().zip(columns);
+    let items = items.map(|(target, columns)| NamedColumns {
+        target_id: target.id.0,
+        target_name: target.spec.name,
+        columns,
+    });
+    Ok(Json(SeveralSeries {
+        axis,
+        items: items.collect(),
+    }))
+}
+
+/// The targets that a question names: `target`, once for each.
+pub struct Wanted(Vec<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| ApiError::bad_request("invalid_query", "the query string is malformed"))?;
+        let named = pairs.into_iter().filter(|(name, _)| name == "target");
+        let wanted: Vec<_> = named.map(|(_, reference)| reference).collect();
+        if wanted.is_empty() || wanted.len() > MOST_TARGETS {
+            let message = format!(
+                "invalid target, expected it 1 to {MOST_TARGETS} times, each time with an id or name"
+            );
+            return Err(ApiError::bad_request("invalid_target", message));
+        }
+        Ok(Self(wanted))
+    }
+}
+
+/// What the question's span says of each of these targets.
+async fn read(
+    state: &ApiState,
+    parameters: &Parameters,
+    targets: &[TargetId],
+) -> Result<(Axis, Vec<Columns>), ApiError> {
     let (since, until) = parameters.span()?;
     let points = parameters.points()?;
     let until = until.unwrap_or_else(|| state.clock.now());
@@ -89,65 +201,55 @@ pub async fn of_target(
     }
     // history began when its database did: a span of centuries is the span that there is
     let since = since.max(Timestamp::from_micros(0));
-    let until = until
-        .min(
-            state
-                .clock
-                .now()
-                .saturating_add(Duration::from_secs(86_400)),
-        )
-        .max(since);
-    let series = state.history.series(target.id, since, until, points);
-    let series = series.await?;
-    let mut columns = SeriesColumns::new(target.id.0, target.spec.name, (since, until), &series);
-    let mut buckets = series.buckets.iter().peekable();
-    let mut at = since.bucket(series.step);
-    while at < until {
-        let bucket = buckets.next_if(|(start, _)| *start == at);
-        columns.push(at, bucket.map(|(_, summary)| summary));
-        at = at.saturating_add(series.step);
-    }
-    Ok(Json(columns))
+    let tomorrow = state
+        .clock
+        .now()
+        .saturating_add(Duration::from_secs(86_400));
+    let until = until.min(tomorrow).max(since);
+    let all = state.history.several(targets, since, until, points).await?;
+    let resolution = all.iter().map(|series| series.resolution).max();
+    let step = all.first().map_or(DEFAULT_SPAN, |series| series.step);
+    let starts = || {
+        let first = since.bucket(step);
+        let starts = std::iter::successors(Some(first), |at| Some(at.saturating_add(step)));
+        starts.take_while(|at| *at < until)
+    };
+    let axis = Axis {
+        since,
+        until,
+        step_seconds: step.as_secs(),
+        resolution: resolution.unwrap_or(Resolution::Raw).as_str(),
+        t: starts()
+            .map(|at| at.as_micros().div_euclid(1_000_000))
+            .collect(),
+    };
+    let columns = all.iter().map(|series| Columns::new(series, starts()));
+    Ok((axis, columns.collect()))
 }
 
-impl SeriesColumns {
-    fn new(
-        id: Uuid,
-        name: String,
-        (since, until): (Timestamp, Timestamp),
-        series: &history::Series,
-    ) -> Self {
+impl Columns {
+    fn new(series: &history::Series, starts: impl Iterator<Item = Timestamp>) -> Self {
         let has_phases = series
             .buckets
             .iter()
             .any(|(_, summary)| summary.phases.iter().any(|mean| mean.count > 0));
-        Self {
-            target_id: id,
-            target_name: name,
-            since,
-            until,
-            step_seconds: series.step.as_secs(),
-            resolution: series.resolution.as_str(),
-            t: Vec::new(),
-            total: Vec::new(),
-            failed: Vec::new(),
-            unknown: Vec::new(),
-            min_us: Vec::new(),
-            p25_us: Vec::new(),
-            p50_us: Vec::new(),
-            p75_us: Vec::new(),
-            p95_us: Vec::new(),
-            max_us: Vec::new(),
+        let mut columns = Self {
             phases: has_phases.then(PhaseColumns::default),
+            ..Self::default()
+        };
+        let mut buckets = series.buckets.iter().peekable();
+        for start in starts {
+            let bucket = buckets.next_if(|(at, _)| *at == start);
+            columns.push(bucket.map(|(_, summary)| summary));
         }
+        columns
     }
 
-    fn push(&mut self, at: Timestamp, summary: Option<&Summary>) {
+    fn push(&mut self, summary: Option<&Summary>) {
         let latency = summary
             .map(|summary| &summary.latency)
             .filter(|latency| latency.count() > 0);
         let quantile = |q| latency.and_then(|latency| latency.quantile(q)).map(whole);
-        self.t.push(at.as_micros().div_euclid(1_000_000));
         self.total.push(summary.map(|summary| summary.total));
         self.failed.push(summary.map(Summary::down));
         self.unknown.push(summary.map(|summary| summary.unknown));
@@ -173,6 +275,6 @@ impl SeriesColumns {
     }
 }
 
-fn whole(micros: f64) -> u64 {
+pub(super) fn whole(micros: f64) -> u64 {
     micros.round() as u64
 }

@@ -153,7 +153,7 @@ fn rounded(percent: f64) -> f64 {
 }
 
 /// Four decimals, rounded down: 100 means that nothing failed.
-fn uptime_percent(summary: &Summary) -> Option<f64> {
+pub(super) fn uptime_percent(summary: &Summary) -> Option<f64> {
     let judged = summary.total - summary.unknown;
     (judged > 0).then(|| (summary.up * 1_000_000 / judged) as f64 / 10_000.0)
 }

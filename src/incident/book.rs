@@ -4,12 +4,12 @@
 //! database is away; and [`MOST_ENDED`] that have ended and are not written yet. Beyond that the oldest goes, and is counted.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Change, Detector, What};
-use crate::model::{Incident, IncidentRule, ProbeResult, Target, TargetId, TargetMap, Timestamp};
+use crate::model::{Incident, IncidentRule, ProbeResult, Target, TargetId, Timestamp};
 
 /// About 50 MB: a day without the database in which every minute seventy targets fail and recover.
 const MOST_ENDED: usize = 100_000;
@@ -29,9 +29,9 @@ struct Inner {
     /// Ended and not written yet, the oldest first.
     ended: VecDeque<Incident>,
     /// Whose open incident is to be written soon.
-    soon: TargetMap<()>,
+    soon: HashSet<TargetId>,
     /// Whose open incident has only failed once more.
-    later: TargetMap<()>,
+    later: HashSet<TargetId>,
     dropped: u64,
     listeners: Vec<Listener>,
 }
@@ -75,7 +75,9 @@ impl Book {
                 let incident = change.incident.into_owned();
                 inner.end(incident);
             }
-            What::Failed => drop(later.insert(result.target, ())),
+            What::Failed => {
+                later.insert(result.target);
+            }
             What::Opened | What::Continued | What::Changed => {
                 // a reason that alternates must not become a write a second
                 let waits = if change.what == What::Opened {
@@ -83,7 +85,7 @@ impl Book {
                 } else {
                     later
                 };
-                waits.insert(result.target, ());
+                waits.insert(result.target);
                 tell(listeners, &change);
             }
         }
@@ -113,7 +115,7 @@ impl Book {
                 inner.end(incident);
                 continue;
             }
-            soon.insert(target, ());
+            soon.insert(target);
             tell(listeners, &change);
         }
     }
@@ -128,7 +130,7 @@ impl Book {
             inner.soon.extend(later);
         }
         let room = most - taken.len();
-        let targets: Vec<TargetId> = inner.soon.keys().take(room).copied().collect();
+        let targets: Vec<TargetId> = inner.soon.iter().take(room).copied().collect();
         for target in targets {
             inner.soon.remove(&target);
             inner.later.remove(&target);
@@ -143,7 +145,7 @@ impl Book {
         for incident in taken.into_iter().rev() {
             if incident.is_open() {
                 // if it has ended since, that waits already
-                inner.soon.insert(incident.target, ());
+                inner.soon.insert(incident.target);
             } else {
                 inner.ended.push_front(incident);
             }

@@ -69,12 +69,12 @@ impl Metrics {
     /// What becomes of history.
     pub(super) fn register_retention(&self, r: &mut Registry) {
         r.register(
-            "retention_days_dropped",
+            "retention_dropped",
             "Days of history that were dropped for their age",
             self.days_dropped.clone(),
         );
         r.register(
-            "retention_days_held",
+            "retention_held",
             "Days that are older than they are to be kept, and stay until their roll-ups are made",
             self.days_held.clone(),
         );

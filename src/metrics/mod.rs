@@ -3,7 +3,9 @@
 //! Counters live where they are counted, as fields of [`Metrics`]; `/metrics` encodes them at the moment of asking.
 
 mod echoes;
+mod exposition;
 mod list;
+mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,6 +21,8 @@ use prometheus_client::registry::Registry;
 
 use crate::model::{Ending, Kind, Outcome, ProbeResult};
 use echoes::Echoes;
+pub use exposition::Format;
+pub use target::TargetFigures;
 
 /// Pingu's own figures.
 #[derive(Debug)]
@@ -318,17 +322,31 @@ impl Metrics {
         self.config_valid.set(i64::from(applied));
     }
 
-    /// The text of `/metrics`, in the `OpenMetrics` format.
+    /// The process's own figures, as `OpenMetrics`.
     pub fn encode(&self) -> String {
+        self.expose(None, Format::OpenMetrics)
+    }
+
+    /// The text of `/metrics`: the process's own figures, and those of targets where they are given.
+    pub fn expose(&self, targets: Option<TargetFigures>, format: Format) -> String {
         let mut text = String::with_capacity(8192);
-        text::encode(&mut text, &self.registry).expect("writing to a string cannot fail");
-        text
+        let mut shown = Registry::default();
+        if let Some(targets) = targets {
+            shown.register_collector(Box::new(targets));
+        }
+        let written = text::encode_registry(&mut text, &self.registry)
+            .and_then(|()| text::encode(&mut text, &shown));
+        written.expect("writing to a string cannot fail");
+        format.put(text)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
+    use crate::model::TargetMap;
 
     #[test]
     fn the_names_are_stable() {
@@ -336,7 +354,8 @@ mod tests {
         metrics.missed(Kind::Icmp, 1);
         metrics.reloaded(true);
         metrics.outcome(Outcome::Up).inc();
-        let text = metrics.encode();
+        let targets = TargetFigures::new(Vec::new(), iter::empty(), &TargetMap::default());
+        let text = metrics.expose(Some(targets), Format::OpenMetrics);
         let types: Vec<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))

@@ -12,7 +12,8 @@ use super::{
     StoreError,
 };
 use crate::model::{
-    Declared, Incident, ProbeResult, StoredIncident, StoredResult, Target, TargetId, Timestamp,
+    Declared, Incident, ProbeResult, StoredIncident, StoredResult, Target, TargetId, TargetMap,
+    Timestamp,
 };
 
 /// The place of a store that arrives once.
@@ -89,6 +90,10 @@ impl Store for Awaited {
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
         self.store()?.certificates(target).await
+    }
+
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError> {
+        self.store()?.expiries().await
     }
 
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

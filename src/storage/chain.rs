@@ -124,3 +124,8 @@ pub fn presented(location: &str, seen_at: Timestamp, json: &str) -> Result<Prese
         distrust: read.distrust.map(ErrorText::new),
     })
 }
+
+/// An instant as [`json`] writes it.
+pub fn ends(text: &str) -> Result<Timestamp, StoreError> {
+    text.parse().map_err(|_| unreadable("not_after", text))
+}

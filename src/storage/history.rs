@@ -7,7 +7,7 @@
 //! Where results are no longer kept, it is what their roll-ups give: a roll-up that cannot be cut belongs to the span that its bucket
 //! begins in. So spans that follow one another count each result once, and buckets of a series are never narrower than what is kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +89,47 @@ impl History {
         until: Timestamp,
         points: usize,
     ) -> Result<Series, StoreError> {
-        series(self.store.as_ref(), target, (since, until), points).await
+        let mut all = self.several(&[target], since, until, points).await?;
+        Ok(all.remove(0))
+    }
+
+    /// The same of several targets, all with buckets of one width, in the order of `targets`.
+    pub async fn several(
+        &self,
+        targets: &[TargetId],
+        since: Timestamp,
+        until: Timestamp,
+        points: usize,
+    ) -> Result<Vec<Series>, StoreError> {
+        let mut attempt = 1;
+        loop {
+            let mut all: Vec<Series> = Vec::with_capacity(targets.len());
+            for &target in targets {
+                all.push(series(self.store.as_ref(), target, (since, until), points).await?);
+            }
+            // a day that was dropped in between may leave wider buckets alone
+            let is_one_width = all.windows(2).all(|two| two[0].step == two[1].step);
+            if is_one_width {
+                return Ok(all);
+            }
+            if attempt == ATTEMPTS {
+                let fault = "history was dropped while it was read";
+                return Err(StoreError::Unavailable(fault.to_owned()));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The hours of `since <= ts < until` that have results, the oldest first; the first and the last one may be cut.
+    pub async fn hours(
+        &self,
+        target: TargetId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Timestamp, Summary)>, StoreError> {
+        let hourly = |_: &Floors| (Resolution::Hour, Some(HOUR));
+        let read = read(self.store.as_ref(), Some(target), (since, until), hourly).await?;
+        Ok(buckets(read.figures))
     }
 
     async fn of_all(
@@ -243,20 +283,20 @@ async fn series(
         (coarsest, Some(step))
     };
     let read = read(store, Some(target), (since, until), how).await?;
-    let mut buckets: HashMap<Timestamp, Summary> = HashMap::new();
-    for figures in read.figures {
-        buckets
-            .entry(figures.at)
-            .or_default()
-            .merge(&figures.summary);
-    }
-    let mut buckets: Vec<_> = buckets.into_iter().collect();
-    buckets.sort_by_key(|(at, _)| *at);
     Ok(Series {
         step: read.step.unwrap_or(FIVE_MINUTES),
         resolution: read.resolution,
-        buckets,
+        buckets: buckets(read.figures),
     })
+}
+
+/// The sums of each bucket, the oldest first.
+fn buckets(figures: Vec<Figures>) -> Vec<(Timestamp, Summary)> {
+    let mut sums: BTreeMap<Timestamp, Summary> = BTreeMap::new();
+    for figures in figures {
+        sums.entry(figures.at).or_default().merge(&figures.summary);
+    }
+    sums.into_iter().collect()
 }
 
 /// What was read of a span.

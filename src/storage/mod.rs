@@ -31,7 +31,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Declared, ProbeResult, StoredResult, Summary, Target, TargetId, Timestamp};
+use crate::model::{
+    Declared, ProbeResult, StoredResult, Summary, Target, TargetId, TargetMap, Timestamp,
+};
 
 pub use awaited::Awaited;
 pub use chain::Presented;
@@ -77,6 +79,9 @@ pub trait Store: IncidentStore + fmt::Debug + Send + Sync + 'static {
     /// What a target presented last to prove who it is, at each location; the newest first. What was seen stays when later probes see
     /// nothing.
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError>;
+
+    /// When the first certificate ends of those that each enabled target presented last, wherever that was.
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError>;
 
     /// The figures of a span of history, by series and where asked by bucket; nothing where there is no result.
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError>;

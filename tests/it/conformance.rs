@@ -279,7 +279,13 @@ fn presented(serial: &str, distrust: Option<&str>) -> Arc<Chain> {
     };
     Arc::new(Chain {
         digest: Digest(digest),
-        certificates: vec![certificate.clone(), certificate],
+        certificates: vec![
+            Certificate {
+                not_after: at(172_800.0),
+                ..certificate.clone()
+            },
+            certificate,
+        ],
         omitted: 1,
         distrust: distrust.map(ErrorText::new),
     })
@@ -322,6 +328,8 @@ async fn a_chain_is_kept_once_for_each_target(store: Backend) {
     assert_eq!(whole.certificates, first.certificates);
     assert_eq!((whole.omitted, whole.distrust), (1, None));
     assert_eq!(store.certificates(ids[1]).await.unwrap(), []);
+    let expiries = store.expiries().await.unwrap();
+    assert_eq!(Vec::from_iter(expiries), [(ids[0], at(86_400.0))]);
 
     // the same within a day is not written again, nor is what brings none
     record(

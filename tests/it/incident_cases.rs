@@ -196,7 +196,7 @@ pub async fn incidents_of_targets_that_leave_are_removed(store: Backend) {
     let ids = sync(&store, &[icmp("a"), icmp("b"), icmp("c")]).await;
     let ended = over(incident(ids[1], 1.0), 5.0);
     let mut open: Vec<_> = ids.iter().map(|id| incident(*id, 20.0)).collect();
-    write(&store, &[ended.clone()]).await;
+    write(&store, std::slice::from_ref(&ended)).await;
     write(&store, &open).await;
     let mut resting = icmp("c");
     resting.spec.enabled = false;
@@ -214,7 +214,7 @@ pub async fn incidents_of_targets_that_leave_are_removed(store: Backend) {
             limit: 1,
             ..IncidentQuery::default()
         };
-        assert_eq!(incidents(all(&store, query).await), [incident.clone()]);
+        assert_eq!(incidents(all(&store, query).await)[0], *incident);
     }
     // a clock that was set back: nothing ends before it began
     write(&store, &[incident(ids[0], 500.0)]).await;

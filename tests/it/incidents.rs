@@ -161,7 +161,7 @@ fn a_server_that_stops_and_starts_is_one_incident_with_the_slots_of_its_results(
     let steps: Vec<_> = story["steps"].as_array().unwrap().iter().collect();
     let names: Vec<_> = steps
         .iter()
-        .map(|it| it["step"].as_str().unwrap())
+        .map(|it| it["what"].as_str().unwrap())
         .collect();
     assert_eq!(names.first(), Some(&"began"), "{story}");
     assert_eq!(names.last(), Some(&"recovered"), "{story}");

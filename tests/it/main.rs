@@ -4,6 +4,7 @@
 
 mod account;
 mod api;
+mod charts;
 mod cluster;
 mod command;
 mod conformance;
@@ -20,6 +21,7 @@ mod http_probe;
 mod incident_cases;
 mod incidents;
 mod kinds;
+mod metrics;
 mod outage;
 mod packaging;
 mod pingu;

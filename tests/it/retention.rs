@@ -369,11 +369,11 @@ async fn history_is_as_long_as_it_is_to_be(store: Backend) {
     for (resolution, dropped, oldest) in [("raw", 5, 5), ("5m", 4, 4), ("1h", 3, 3)] {
         let oldest = day(oldest).start().as_micros() / 1_000_000;
         for line in [
-            format!(r#"pingu_retention_days_dropped_total{{resolution="{resolution}"}} {dropped}"#),
+            format!(r#"pingu_retention_dropped_total{{resolution="{resolution}"}} {dropped}"#),
             format!(
                 r#"pingu_history_oldest_timestamp_seconds{{resolution="{resolution}"}} {oldest}"#
             ),
-            format!(r#"pingu_retention_days_held{{resolution="{resolution}"}} 0"#),
+            format!(r#"pingu_retention_held{{resolution="{resolution}"}} 0"#),
         ] {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
@@ -430,7 +430,7 @@ async fn days_whose_roll_ups_are_never_made_stay_and_are_told() {
     let (kept, counted) = (Arc::clone(&store), Arc::clone(&metrics));
     let now = || at(4.5 * DAY);
     let running = tokio::spawn(retention::run(kept, counted, keep, now, stop.clone()));
-    let held = r#"pingu_retention_days_held{resolution="raw"} 2"#;
+    let held = r#"pingu_retention_held{resolution="raw"} 2"#;
     until("the days that are held", async || {
         metrics.encode().contains(held).then_some(())
     })
@@ -468,7 +468,7 @@ async fn the_service_keeps_what_it_is_told_to() {
     command.env("RETENTION_DAYS", "2");
     let pingu = crate::pingu::Pingu::start(&mut command);
     pingu.until("three days to go", |pingu| {
-        (pingu.metric("pingu_retention_days_dropped_total") == 3).then_some(())
+        (pingu.metric("pingu_retention_dropped_total") == 3).then_some(())
     });
     pingu.until("the log to say so", |pingu| {
         let log = pingu.log();

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use pingu::metrics::Metrics;
 use pingu::model::{
     Declared, Incident, Measurement, Observation, ProbeResult, StoredIncident, StoredResult,
-    Target, TargetId, Timestamp,
+    Target, TargetId, TargetMap, Timestamp,
 };
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
@@ -224,6 +224,10 @@ impl Store for Fake {
 
     async fn certificates(&self, _: TargetId) -> Result<Vec<Presented>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError> {
+        Ok(TargetMap::default())
     }
 
     async fn roll_up(&self, _: Stale, _: Vec<Figures>) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use super::super::chain::{self, Due, Presented, Written};
 use super::codec::{Instant, column, instant};
 use super::error::Failed;
 use super::session::Session;
-use crate::model::{ProbeResult, TargetId};
+use crate::model::{ProbeResult, TargetId, TargetMap, Timestamp};
 
 /// Writes what is new among these results of series.
 pub async fn write<'a>(
@@ -47,6 +47,18 @@ async fn write_all(session: &Session, due: &[Due<'_, i32>]) -> Result<(), Failed
     let write = include_str!("../sql/certificate_write.postgres.sql");
     session.once(write, &parameters).await?;
     Ok(())
+}
+
+pub async fn expiries(session: &mut Session) -> Result<TargetMap<Timestamp>, Failed> {
+    let expiries = include_str!("../sql/expiries.postgres.sql");
+    let rows = session.query(expiries, &[]).await?;
+    let mut all = TargetMap::default();
+    for row in &rows {
+        if let Some(ends) = column(row, 1)? {
+            all.insert(TargetId(column(row, 0)?), chain::ends(ends)?);
+        }
+    }
+    Ok(all)
 }
 
 pub async fn read(

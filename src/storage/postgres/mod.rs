@@ -32,7 +32,7 @@ use super::{
     Presented, Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store,
     StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
 use error::{Failed, locate};
 use server::Server;
 use session::{Purpose, Session, Sessions};
@@ -174,6 +174,11 @@ impl Store for PostgresStore {
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
         self.read(async |session| certificate::read(session, target).await)
+            .await
+    }
+
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError> {
+        self.read(async |session| certificate::expiries(session).await)
             .await
     }
 

@@ -32,7 +32,7 @@ use super::{
     Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Presented,
     Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, Timestamp};
+use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
 use advice::locate;
 use open::{Use, open_connection};
 use write::Writer;
@@ -225,6 +225,10 @@ impl Store for SqliteStore {
         self.prompt
             .read(move |connection| read::certificates(connection, target))
             .await
+    }
+
+    async fn expiries(&self) -> Result<TargetMap<Timestamp>, StoreError> {
+        self.prompt.read(read::expiries).await
     }
 
     async fn figures(&self, query: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

@@ -9,7 +9,7 @@ use super::super::{Latest, ResultQuery, Stats, StoreError};
 use super::codec::{Origin, Owner, stored_result, target_id};
 use super::days::{self, Day, Kind};
 use super::{retention, store_error};
-use crate::model::{StoredResult, TargetId, Timestamp};
+use crate::model::{StoredResult, TargetId, TargetMap, Timestamp};
 
 /// One series' results of one day, read a page at a time from the newest back.
 struct Stream {
@@ -164,6 +164,21 @@ pub fn certificates(
         let text = |index| row.get::<_, String>(index).map_err(store_error);
         let seen_at = Timestamp::from_micros(row.get(1).map_err(store_error)?);
         all.push(chain::presented(&text(0)?, seen_at, &text(2)?)?);
+    }
+    Ok(all)
+}
+
+pub fn expiries(connection: &Connection) -> Result<TargetMap<Timestamp>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(include_str!("../sql/expiries.sqlite.sql"))
+        .map_err(store_error)?;
+    let mut rows = statement.query([]).map_err(store_error)?;
+    let mut all = TargetMap::default();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let (id, ends): (String, Option<String>) = row.try_into().map_err(store_error)?;
+        if let Some(ends) = ends {
+            all.insert(target_id(&id)?, chain::ends(&ends)?);
+        }
     }
     Ok(all)
 }
