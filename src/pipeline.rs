@@ -1,7 +1,7 @@
 //! What happens to each result, on one screen.
 //!
-//! Results come from the probes, are logged where a person would want to know, open and resolve incidents, and go on to storage. Nothing here waits for a
-//! database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
+//! Results come from the probes, are logged where a person would want to know, open and resolve incidents, and go on to storage.
+//! Nothing here waits for a database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -73,7 +73,7 @@ pub struct IncidentStory {
     generated_at: Timestamp,
     #[serde(flatten)]
     incident: IncidentItem,
-    /// The oldest first: at most 51.
+    /// The oldest first: at most 27.
     steps: Vec<Step>,
     /// Changes of the reason that are left out, as there were too many: the oldest.
     omitted_steps: u64,

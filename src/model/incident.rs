@@ -106,8 +106,8 @@ impl Ending {
 }
 
 impl Changes {
-    /// With the beginning, the opening and the end that is a list of fifty and one.
-    pub const MOST: usize = 48;
+    /// Each may hold an error of 256 bytes, and 10,000 targets may go on for other reasons all the time: 60 MB at the worst.
+    pub const MOST: usize = 24;
 
     fn push(&mut self, change: ReasonChange) {
         if self.kept.len() >= Self::MOST {

@@ -21,7 +21,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a stop waits for a database that is slow.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Rows of one transaction.
 const BATCH: usize = 500;
 
@@ -41,14 +41,19 @@ impl Clerk {
             () = self.take_over(now) => true,
             () = stop.cancelled() => false,
         };
-        let mut written = Instant::now();
+        let mut last_all = Instant::now();
         let mut complained = false;
         while taken_over && !stop.is_cancelled() {
-            let all = written.elapsed() >= PROGRESS;
+            let all = last_all.elapsed() >= PROGRESS;
             if all {
-                written = Instant::now();
+                last_all = Instant::now();
             }
-            let pause = match self.write(all).await {
+            let written = tokio::select! {
+                written = self.write(all) => written,
+                // what is under way goes back to the book, and is written once more
+                () = stop.cancelled() => break,
+            };
+            let pause = match written {
                 Ok(()) => {
                     complained = false;
                     REST
@@ -108,11 +113,12 @@ impl Clerk {
         }
     }
 
-    async fn write(&self, all: bool) -> Result<(), StoreError> {
+    async fn write(&self, mut all: bool) -> Result<(), StoreError> {
         loop {
             let mut batch = Taken {
                 book: &self.book,
-                incidents: self.book.take(BATCH, all),
+                // what fails once more meanwhile waits for the next time
+                incidents: self.book.take(BATCH, std::mem::take(&mut all)),
             };
             if batch.incidents.is_empty() {
                 return Ok(());
