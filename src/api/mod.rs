@@ -12,6 +12,7 @@ mod health;
 mod incidents;
 mod metrics;
 mod openapi;
+mod parameter;
 mod process;
 mod query;
 mod results;
