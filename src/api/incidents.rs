@@ -116,7 +116,7 @@ pub async fn list(
     State(state): State<ApiState>,
     parameters: Parameters,
 ) -> Result<Json<IncidentList>, ApiError> {
-    let target = match parameters.target() {
+    let target = match parameters.text("target") {
         None => None,
         Some(reference) => {
             let unknown = || ApiError::not_found("no target with this id or name");

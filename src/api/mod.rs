@@ -8,6 +8,7 @@ mod calendar;
 mod certificate;
 mod cursor;
 mod error;
+mod fresh;
 mod health;
 mod incidents;
 mod metrics;
@@ -15,9 +16,12 @@ mod openapi;
 mod parameter;
 mod process;
 mod query;
+mod representation;
 mod results;
+mod selection;
 mod series;
 mod serve;
+mod snapshot;
 mod summary;
 mod targets;
 
@@ -47,6 +51,7 @@ use crate::storage::history::History;
 pub use error::ApiError;
 pub use results::Measured;
 pub use serve::serve;
+pub use snapshot::{Snapshot, Snapshots};
 
 /// The longest request target (path and query) in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -58,6 +63,8 @@ const HANDLER_DEADLINE: Duration = Duration::from_secs(10);
 pub struct ApiState {
     pub store: Arc<dyn Store>,
     pub history: Arc<History>,
+    /// What is asked for all the time.
+    pub snapshots: Arc<Snapshots>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// When this process started: results cannot be older than it is.
@@ -132,6 +139,7 @@ pub fn process_router(state: ApiState) -> Router {
 /// Every request passes here, whatever answers it.
 fn guarded(routes: Router<ApiState>, state: ApiState, rest: Router) -> Router {
     routes
+        .layer(from_fn(representation::represent))
         .layer(from_fn_with_state(state.clone(), auth::require_token))
         .fallback_service(rest)
         .layer(from_fn(bounded_target))
@@ -195,8 +203,26 @@ fn panicked(panic: &Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal().into_response()
 }
 
-/// The target that `{id}` names: its id, the file's id of it, or its name.
+/// What `{id}` says: a target's id, the file's id of it, or its name.
+struct Reference(String);
+
+/// The target that `{id}` names.
 struct Named(Target);
+
+fn unknown_target() -> ApiError {
+    ApiError::not_found("no target with this id or name")
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reference {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let reference = Path::<String>::from_request_parts(parts, state).await;
+        reference
+            .map(|Path(reference)| Self(reference))
+            .map_err(|_| unknown_target())
+    }
+}
 
 impl FromRequestParts<ApiState> for Named {
     type Rejection = ApiError;
@@ -205,11 +231,8 @@ impl FromRequestParts<ApiState> for Named {
         parts: &mut Parts,
         state: &ApiState,
     ) -> Result<Self, Self::Rejection> {
-        let unknown = || ApiError::not_found("no target with this id or name");
-        let Path(reference) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| unknown())?;
-        let found = state.store.target(&reference).await?;
-        found.map(Self).ok_or_else(unknown)
+        let Reference(reference) = Reference::from_request_parts(parts, state).await?;
+        let found = state.snapshots.target(&reference).await?;
+        found.map(Self).ok_or_else(unknown_target)
     }
 }

@@ -144,7 +144,7 @@ pub async fn of_several(
 ) -> Result<Json<SeveralSeries>, ApiError> {
     let mut targets = Vec::with_capacity(references.len());
     for reference in &references {
-        let found = state.store.target(reference).await?;
+        let found = state.snapshots.target(reference).await?;
         let unknown = || ApiError::not_found("no target with one of these ids or names");
         targets.push(found.ok_or_else(unknown)?);
     }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use super::{
     Change, Day, Figures, FiguresQuery, Floors, IncidentQuery, IncidentStore, Kept, Latest,
-    Presented, Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store,
-    StoreError,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
+    Status, Store, StoreError,
 };
 use crate::model::{
     Declared, Incident, ProbeResult, StoredIncident, StoredResult, Target, TargetId, TargetMap,
@@ -74,6 +74,10 @@ impl Store for Awaited {
 
     async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError> {
         self.store()?.target(reference).await
+    }
+
+    async fn roster(&self, known: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
+        self.store()?.roster(known).await
     }
 
     async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError> {

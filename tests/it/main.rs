@@ -21,6 +21,7 @@ mod http_probe;
 mod incident_cases;
 mod incidents;
 mod kinds;
+mod lists;
 mod metrics;
 mod outage;
 mod packaging;

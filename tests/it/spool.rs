@@ -16,8 +16,8 @@ use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
     Change, Day, Figures, FiguresQuery, Floors, IncidentQuery, IncidentStore, Kept, Latest,
-    Presented, Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store,
-    StoreError,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
+    Status, Store, StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -199,6 +199,10 @@ impl Store for Fake {
     }
 
     async fn target(&self, _: &str) -> Result<Option<Target>, StoreError> {
+        Ok(None)
+    }
+
+    async fn roster(&self, _: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
         Ok(None)
     }
 
