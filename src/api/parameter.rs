@@ -37,6 +37,7 @@ fn schema(name: &str) -> Option<Object> {
         "limit" | "points" | "weeks" | "days" | "beats" => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1)),
+        "open" => ObjectBuilder::new().schema_type(Type::Boolean),
         "window" => text().pattern(Some(windows())).examples(["1h"]),
         "status" => text().enum_values(Some(query::STATUSES)).examples(["all"]),
         "type" => text().enum_values(Some(Kind::ALL.map(Kind::as_str))),

@@ -203,7 +203,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{IcmpSpec, ProbeSpec, TargetId, TargetSpec};
+    use crate::model::{IcmpSpec, IncidentRule, ProbeSpec, TargetId, TargetSpec};
 
     const NOW: Timestamp = Timestamp::from_micros(1_771_811_632_223_350);
 
@@ -216,6 +216,7 @@ mod tests {
                 interval,
                 timeout: interval,
                 slow_after: interval,
+                incident: IncidentRule::default(),
                 group: None,
                 tags: Vec::new(),
                 description: None,
