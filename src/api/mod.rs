@@ -13,6 +13,7 @@ mod health;
 mod incidents;
 mod metrics;
 mod openapi;
+mod overview;
 mod parameter;
 mod process;
 mod query;
@@ -99,6 +100,7 @@ fn added() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(series::of_target))
         .routes(routes!(series::of_several))
+        .routes(routes!(overview::overview))
         .routes(routes!(certificate::of_target))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
