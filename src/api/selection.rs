@@ -21,9 +21,15 @@ pub struct Selection {
     group: Option<String>,
     tags: Vec<String>,
     kind: Option<Kind>,
-    /// Nothing within: no result.
-    outcome: Option<Option<Outcome>>,
+    outcome: Option<Wanted>,
     sort: Sort,
+}
+
+/// What the newest result has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Outcome(Outcome),
+    NoResult,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,9 +162,10 @@ impl Selection {
             && self.group.as_deref().is_none_or(|wanted| wanted == group)
             && self.tags.iter().all(|tag| spec.tags.contains(tag))
             && self.kind.is_none_or(|kind| spec.probe.kind() == kind)
-            && self
-                .outcome
-                .is_none_or(|wanted| newest(target, snapshot).map(ProbeResult::outcome) == wanted)
+            && self.outcome.is_none_or(|wanted| {
+                let outcome = newest(target, snapshot).map(ProbeResult::outcome);
+                outcome.map_or(Wanted::NoResult, Wanted::Outcome) == wanted
+            })
     }
 
     fn place(&self, target: &Existing, snapshot: Option<&Snapshot>) -> Place {
@@ -247,12 +254,12 @@ fn kind(text: &str) -> Result<Kind, ApiError> {
     })
 }
 
-fn outcome(text: &str) -> Result<Option<Outcome>, ApiError> {
+fn outcome(text: &str) -> Result<Wanted, ApiError> {
     match text {
-        "up" => Ok(Some(Outcome::Up)),
-        "down" => Ok(Some(Outcome::Down)),
-        "unknown" => Ok(Some(Outcome::Unknown)),
-        "none" => Ok(None),
+        "up" => Ok(Wanted::Outcome(Outcome::Up)),
+        "down" => Ok(Wanted::Outcome(Outcome::Down)),
+        "unknown" => Ok(Wanted::Outcome(Outcome::Unknown)),
+        "none" => Ok(Wanted::NoResult),
         _ => Err(ApiError::bad_request(
             "invalid_outcome",
             "invalid outcome, expected up, down, unknown or none",
