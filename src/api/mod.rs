@@ -12,6 +12,7 @@ mod fresh;
 mod health;
 mod metrics;
 mod openapi;
+mod parameter;
 mod process;
 mod query;
 mod representation;

@@ -35,6 +35,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     }
 }
 
+/// What `status` takes.
+pub const STATUSES: [&str; 3] = ["enabled", "disabled", "all"];
+
+/// What `tz` takes.
+pub fn zones() -> impl Iterator<Item = String> {
+    let names = jiff::tz::db().available();
+    names.map(|name| name.to_string()).filter(|name| {
+        let zone = TimeZone::get(name);
+        zone.is_ok_and(|zone| zone.iana_name() == Some(name))
+    })
+}
+
 impl Parameters {
     /// What was given last under this name.
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -114,10 +126,15 @@ impl Parameters {
 
     /// The time zone that `tz` names; UTC when it names none.
     pub fn zone(&self) -> Result<TimeZone, ApiError> {
-        TimeZone::get(self.zone_name()).map_err(|_| {
+        let unknown = || {
             let message = "unknown time zone, expected a name like Europe/Berlin or UTC";
             ApiError::bad_request("invalid_tz", message)
-        })
+        };
+        let name = self.zone_name();
+        let zone = TimeZone::get(name).map_err(|_| unknown())?;
+        // names in another case are found too, and would be another name of the same answer
+        let is_exact = zone.iana_name() == Some(name);
+        is_exact.then_some(zone).ok_or_else(unknown)
     }
 
     pub fn zone_name(&self) -> &str {
