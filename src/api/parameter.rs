@@ -8,8 +8,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use super::query;
-use crate::model::Window;
+use super::{query, selection};
+use crate::model::{Kind, Window};
 
 /// Gives every query parameter of an operation its schema.
 pub fn describe(operation: &mut Operation) {
@@ -39,6 +39,11 @@ fn schema(name: &str) -> Option<Object> {
             .minimum(Some(1)),
         "window" => text().pattern(Some(windows())).examples(["1h"]),
         "status" => text().enum_values(Some(query::STATUSES)).examples(["all"]),
+        "type" => text().enum_values(Some(Kind::ALL.map(Kind::as_str))),
+        "outcome" => text().enum_values(Some(selection::OUTCOMES)),
+        "sort" => text()
+            .enum_values(Some(selection::SORTS))
+            .examples(["name"]),
         "tz" => text()
             .enum_values(Some(query::zones().collect::<Vec<_>>()))
             .examples(["Europe/Berlin"]),

@@ -220,6 +220,14 @@ impl Sort {
     }
 }
 
+/// What `outcome` takes.
+pub const OUTCOMES: [&str; 4] = ["up", "down", "unknown", "none"];
+/// What `sort` takes.
+pub const SORTS: [&str; 12] = [
+    "name", "-name", "group", "-group", "type", "-type", "outcome", "-outcome", "latency",
+    "-latency", "since", "-since",
+];
+
 /// Between the texts of a target: a character that none of them has, and before all others where they are ordered.
 const BETWEEN: char = '\0';
 
@@ -287,4 +295,29 @@ fn sort(text: &str) -> Result<Sort, ApiError> {
         }
     };
     Ok(Sort { field, is_reversed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_description_are_those_that_are_taken() {
+        let (mut outcomes, mut sorts) = (Vec::new(), Vec::new());
+        for word in OUTCOMES {
+            outcomes.push(outcome(word).ok());
+        }
+        for word in SORTS {
+            sorts.push(sort(word).ok());
+        }
+        for (index, found) in outcomes.iter().enumerate() {
+            assert!(found.is_some() && !outcomes[..index].contains(found));
+        }
+        for (index, found) in sorts.iter().enumerate() {
+            assert!(found.is_some() && !sorts[..index].contains(found));
+        }
+        for wrong in ["", "-", "UP", "--name", "name-", " name"] {
+            assert!(outcome(wrong).is_err() && sort(wrong).is_err(), "{wrong}");
+        }
+    }
 }
