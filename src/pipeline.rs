@@ -1,12 +1,14 @@
 //! What happens to each result, on one screen.
 //!
-//! Results come from the probes, are logged where a person would want to know, and go on to storage. Nothing here waits for a
-//! database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
+//! Results come from the probes, are logged where a person would want to know, open and resolve incidents, and go on to storage.
+//! Nothing here waits for a database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::incident::Book;
 use crate::model::{Outcome, ProbeResult, Target, TargetMap};
 use crate::scheduler::Finished;
 
@@ -17,7 +19,11 @@ pub const QUEUE: usize = 65_536;
 const REST: Duration = Duration::from_millis(50);
 
 /// Runs until every probe has handed over its result.
-pub async fn run(mut finished: mpsc::Receiver<Finished>, recorder: mpsc::Sender<ProbeResult>) {
+pub async fn run(
+    mut finished: mpsc::Receiver<Finished>,
+    incidents: Arc<Book>,
+    recorder: mpsc::Sender<ProbeResult>,
+) {
     let mut outcomes = Outcomes::default();
     let mut batch = Vec::new();
     let most = recorder.max_capacity();
@@ -32,6 +38,7 @@ pub async fn run(mut finished: mpsc::Receiver<Finished>, recorder: mpsc::Sender<
         };
         for (Finished { target, result }, place) in batch.drain(..).zip(places) {
             outcomes.log(&target, &result);
+            incidents.see(target.spec.incident, &result);
             place.send(result);
         }
         if count < most {

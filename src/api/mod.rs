@@ -10,6 +10,7 @@ mod cursor;
 mod error;
 mod fresh;
 mod health;
+mod incidents;
 mod metrics;
 mod openapi;
 mod parameter;
@@ -99,6 +100,9 @@ fn added() -> OpenApiRouter<ApiState> {
         .routes(routes!(series::of_target))
         .routes(routes!(series::of_several))
         .routes(routes!(certificate::of_target))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::of_target))
         .routes(routes!(calendar::heatmap))
         .routes(routes!(calendar::uptime))
 }

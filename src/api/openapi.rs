@@ -25,6 +25,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     tags(
         (name = "fixed", description = "Routes that never lose a field; at the root and under /api/v1"),
         (name = "history", description = "The past, summed up"),
+        (name = "incidents", description = "Spans in which targets were down"),
         (name = "process", description = "The process itself"),
     )
 )]

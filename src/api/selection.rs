@@ -12,6 +12,11 @@ use super::snapshot::{Listing, Snapshot};
 use crate::model::{Kind, Outcome, ProbeResult};
 use crate::storage::{Existing, Status};
 
+/// What `outcome` takes.
+pub const OUTCOMES: [&str; 4] = ["up", "down", "unknown", "none"];
+/// What `sort` takes, each also after a `-`.
+pub const FIELDS: [&str; 6] = ["name", "group", "type", "outcome", "latency", "since"];
+
 /// What a target had to be like; nothing where all are taken.
 #[derive(Debug)]
 pub struct Selection {
@@ -220,14 +225,6 @@ impl Sort {
     }
 }
 
-/// What `outcome` takes.
-pub const OUTCOMES: [&str; 4] = ["up", "down", "unknown", "none"];
-/// What `sort` takes.
-pub const SORTS: [&str; 12] = [
-    "name", "-name", "group", "-group", "type", "-type", "outcome", "-outcome", "latency",
-    "-latency", "since", "-since",
-];
-
 /// Between the texts of a target: a character that none of them has, and before all others where they are ordered.
 const BETWEEN: char = '\0';
 
@@ -307,8 +304,9 @@ mod tests {
         for word in OUTCOMES {
             outcomes.push(outcome(word).ok());
         }
-        for word in SORTS {
+        for word in FIELDS {
             sorts.push(sort(word).ok());
+            sorts.push(sort(&format!("-{word}")).ok());
         }
         for (index, found) in outcomes.iter().enumerate() {
             assert!(found.is_some() && !outcomes[..index].contains(found));

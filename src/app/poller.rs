@@ -6,10 +6,13 @@ use anyhow::Context;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::site::{Site, told};
 use crate::config::{self, DatabaseUrl, Loaded, Settings};
+use crate::incident::{Book, Change, What};
+use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::probe::Clients;
 use crate::probe::http::Roots;
@@ -17,6 +20,7 @@ use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::probe::threads::Threads;
 use crate::scheduler::{AtOnce, Dispatch, Scheduler};
+use crate::storage::incident::clerk::Clerk;
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::retention::{self, Keep};
 use crate::storage::spool::Place;
@@ -33,6 +37,9 @@ pub struct Poller {
     following: JoinHandle<Result<(), StoreError>>,
     deciding: JoinHandle<()>,
     recording: JoinHandle<()>,
+    writing: JoinHandle<()>,
+    /// Fires when no result will come any more.
+    decided: CancellationToken,
     rolling: JoinHandle<()>,
     retaining: JoinHandle<()>,
 }
@@ -60,7 +67,10 @@ impl Poller {
             pace: Pace::default(),
         };
         let recording = tokio::spawn(recorder.run(recorded));
-        let deciding = tokio::spawn(pipeline::run(finished, to_recorder));
+        let book = Arc::new(Book::default());
+        book.follow(counting(&metrics));
+        let deciding = pipeline::run(finished, Arc::clone(&book), to_recorder);
+        let deciding = tokio::spawn(deciding);
 
         let resolver = Resolver::new();
         let dispatch = Arc::new(Dispatch::new(
@@ -85,8 +95,9 @@ impl Poller {
         let syncer = Syncer {
             store: site.store(),
             scheduler: Arc::clone(&scheduler),
+            incidents: Arc::clone(&book),
             clock,
-            metrics,
+            metrics: Arc::clone(&metrics),
             identities: identities(settings),
         };
         let waiting = match syncer.apply(&loaded).await {
@@ -97,6 +108,14 @@ impl Poller {
             }
             Err(error) => return Err(error.into()),
         };
+        let clerk = Clerk {
+            store: site.store(),
+            book,
+            metrics,
+            location: settings.location.clone(),
+        };
+        let decided = CancellationToken::new();
+        let writing = tokio::spawn(clerk.run(move || clock.now(), decided.clone()));
         let watch = config::watch(&settings.targets_path, &loaded, site.stop.clone());
         let following = tokio::spawn(syncer.follow(waiting, watch));
         let rolling = rollup::run(site.store(), move || clock.now(), site.stop.clone());
@@ -114,6 +133,8 @@ impl Poller {
             following,
             deciding,
             recording,
+            writing,
+            decided,
             rolling: tokio::spawn(site.once_reached(rolling)),
             retaining: tokio::spawn(site.once_reached(retaining)),
         })
@@ -140,10 +161,21 @@ impl Poller {
         self.following.abort();
         self.dispatch.finish().await;
         drop((self.dispatch, self.scheduler));
-        for part in [self.deciding, self.recording, self.rolling, self.retaining] {
+        told(self.deciding.await);
+        self.decided.cancel();
+        for part in [self.recording, self.writing, self.rolling, self.retaining] {
             told(part.await);
         }
     }
+}
+
+fn counting(metrics: &Arc<Metrics>) -> Box<dyn Fn(&Change<'_>) + Send + Sync> {
+    let metrics = Arc::clone(metrics);
+    Box::new(move |change| match (change.what, change.incident.ended) {
+        (What::Opened, _) => drop(metrics.incidents_opened.inc()),
+        (_, Some(ended)) => drop(metrics.incidents_ended(ended.by).inc()),
+        _ => {}
+    })
 }
 
 /// Only a server can be away while Pingu starts.
