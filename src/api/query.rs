@@ -49,6 +49,11 @@ impl Parameters {
         Ok((since, until))
     }
 
+    /// A parameter as it came.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     fn instant(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.0.get(name) else {
             return Ok(None);

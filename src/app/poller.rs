@@ -16,7 +16,7 @@ use crate::probe::http::Roots;
 use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::probe::threads::Threads;
-use crate::scheduler::{AtOnce, Dispatch, Scheduler};
+use crate::scheduler::{AtOnce, Dispatch, Finished, Scheduler};
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::retention::{self, Keep};
 use crate::storage::spool::Place;
@@ -60,7 +60,9 @@ impl Poller {
             pace: Pace::default(),
         };
         let recording = tokio::spawn(recorder.run(recorded));
-        let deciding = tokio::spawn(pipeline::run(finished, to_recorder));
+        let events = Arc::clone(&site.events);
+        let shown = move |batch: &[Finished]| events.results(batch.iter().map(|it| &it.result));
+        let deciding = tokio::spawn(pipeline::run(finished, to_recorder, shown));
 
         let resolver = Resolver::new();
         let dispatch = Arc::new(Dispatch::new(
@@ -88,6 +90,7 @@ impl Poller {
             clock,
             metrics,
             identities: identities(settings),
+            applied: site.events.revision(),
         };
         let waiting = match syncer.apply(&loaded).await {
             Ok(()) => None,
