@@ -9,7 +9,7 @@ LOG    := $(STATE)/pingu.log
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-service bench-storage clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-service bench-storage clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,13 @@ test-tools:
 			apt-get update -qq && apt-get install -y -qq $$missing; \
 		else echo "the tests need these packages:$$missing" >&2; exit 1; fi; \
 	fi
+
+api-fuzz: ## ask the API everything that its description allows and forbids, with Schemathesis (a minute; python3-venv)
+	@python3 -c 'import ensurepip' 2>/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && apt-get install -y -qq python3-venv; \
+	else echo "this needs the package python3-venv" >&2; exit 1; fi
+	$(CARGO) build --locked
+	tests/api-fuzz/run $(API_FUZZ)
 
 siege: test-tools ## kill and pause the database, and Pingu, twenty times each under 2,000 results a second (4 minutes)
 	SIEGE_ROUNDS=20 $(CARGO) test --release --locked --test it -- --nocapture --test-threads 1 siege::

@@ -48,7 +48,7 @@ pub struct HealthStats {
 /// Is Pingu measuring?
 #[utoipa::path(get, path = "/health", tag = "fixed", responses((status = 200, body = Health)))]
 pub async fn health(State(state): State<ApiState>) -> Json<Health> {
-    let answer = tokio::time::timeout(DATABASE_DEADLINE, state.store.stats()).await;
+    let answer = tokio::time::timeout(DATABASE_DEADLINE, state.snapshots.stats()).await;
     let now = state.clock.now();
     Json(match answer {
         Ok(Ok(stats)) => judge(&stats, state.started, now),

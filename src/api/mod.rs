@@ -6,19 +6,25 @@
 mod auth;
 mod calendar;
 mod certificate;
+mod cursor;
 mod error;
 pub mod events;
+mod fresh;
 mod head;
 mod health;
 mod load;
 mod metrics;
 mod openapi;
+mod parameter;
 mod process;
 mod query;
+mod representation;
 mod results;
+mod selection;
 mod series;
 mod serve;
 mod session;
+mod snapshot;
 mod summary;
 mod targets;
 
@@ -50,6 +56,7 @@ use load::Load;
 pub use error::ApiError;
 pub use results::Measured;
 pub use serve::serve;
+pub use snapshot::{Snapshot, Snapshots};
 
 /// The longest request target (path and query) in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -61,6 +68,8 @@ const HANDLER_DEADLINE: Duration = Duration::from_secs(10);
 pub struct ApiState {
     pub store: Arc<dyn Store>,
     pub history: Arc<History>,
+    /// What is asked for all the time.
+    pub snapshots: Arc<Snapshots>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// When this process started: results cannot be older than it is.
@@ -137,6 +146,7 @@ fn guarded(routes: Router<ApiState>, state: ApiState, rest: Router) -> Router {
     let metrics = Arc::clone(&state.metrics);
     let load = Load::new(Arc::clone(&metrics));
     routes
+        .layer(from_fn(representation::represent))
         .layer(from_fn_with_state(load, load::bound))
         .layer(from_fn_with_state(state.clone(), auth::require_token))
         .fallback_service(rest)
@@ -204,8 +214,26 @@ fn panicked(panic: &Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal().into_response()
 }
 
-/// The target that `{id}` names: its id, the file's id of it, or its name.
+/// What `{id}` says: a target's id, the file's id of it, or its name.
+struct Reference(String);
+
+/// The target that `{id}` names.
 struct Named(Target);
+
+fn unknown_target() -> ApiError {
+    ApiError::not_found("no target with this id or name")
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reference {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let reference = Path::<String>::from_request_parts(parts, state).await;
+        reference
+            .map(|Path(reference)| Self(reference))
+            .map_err(|_| unknown_target())
+    }
+}
 
 impl FromRequestParts<ApiState> for Named {
     type Rejection = ApiError;
@@ -214,11 +242,8 @@ impl FromRequestParts<ApiState> for Named {
         parts: &mut Parts,
         state: &ApiState,
     ) -> Result<Self, Self::Rejection> {
-        let unknown = || ApiError::not_found("no target with this id or name");
-        let Path(reference) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| unknown())?;
-        let found = state.store.target(&reference).await?;
-        found.map(Self).ok_or_else(unknown)
+        let Reference(reference) = Reference::from_request_parts(parts, state).await?;
+        let found = state.snapshots.target(&reference).await?;
+        found.map(Self).ok_or_else(unknown_target)
     }
 }

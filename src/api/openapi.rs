@@ -8,8 +8,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::ApiState;
 use super::events::{Counts, IncidentNews};
+use super::{ApiState, parameter};
 
 /// The reader of `/docs` sets styles from its script, and shows icons that are part of its style sheet.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -44,6 +44,7 @@ pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
     for (path, item) in &mut document.paths.paths {
         let versioned = path.starts_with("/api/v1");
         for (method, operation) in operations(item) {
+            parameter::describe(operation);
             // one handler serves both places, and an operation's id must be unique
             let resource = operation
                 .tags

@@ -1,15 +1,15 @@
 //! What requests may ask: windows of time, limits, filters.
 //!
 //! Unknown parameters are ignored; a known one with a value that it does not take is a 400 that names it. A parameter that is
-//! given twice counts as its last.
+//! given twice counts as its last, but for `tag` and `target`, of which all count.
 
-use std::collections::HashMap;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 
+use super::cursor::{Position, Scope};
 use super::error::ApiError;
 use crate::model::{Timestamp, Window};
 use crate::storage::Status;
@@ -23,7 +23,7 @@ pub const MAX_POINTS: usize = 1000;
 
 /// The query string as it came.
 #[derive(Debug)]
-pub struct Parameters(HashMap<String, String>);
+pub struct Parameters(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = ApiError;
@@ -31,11 +31,36 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| ApiError::bad_request("invalid_query", "the query string is malformed"))?;
-        Ok(Self(pairs.into_iter().collect()))
+        Ok(Self(pairs))
     }
 }
 
+/// What `status` takes.
+pub const STATUSES: [&str; 3] = ["enabled", "disabled", "all"];
+
+/// What `tz` takes.
+pub fn zones() -> impl Iterator<Item = String> {
+    let names = jiff::tz::db().available();
+    names.map(|name| name.to_string()).filter(|name| {
+        let zone = TimeZone::get(name);
+        zone.is_ok_and(|zone| zone.iana_name() == Some(name))
+    })
+}
+
 impl Parameters {
+    /// What was given last under this name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.all(name).next_back()
+    }
+
+    /// Everything that was given under this name.
+    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// `since` is inclusive, `until` exclusive.
     pub fn span(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
         let since = self.instant("since")?;
@@ -49,19 +74,14 @@ impl Parameters {
         Ok((since, until))
     }
 
-    /// A parameter as it came.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
     fn instant(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let Some(text) = self.0.get(name) else {
+        let Some(text) = self.text(name) else {
             return Ok(None);
         };
         // an unescaped + of an offset arrives as a space; one between date and time is a space
         let text = match text.rfind(' ') {
             Some(at) if at > "2026-02-23 ".len() => format!("{}+{}", &text[..at], &text[at + 1..]),
-            _ => text.clone(),
+            _ => text.to_owned(),
         };
         let parsed = Timestamp::from_str(&text).map(Some);
         parsed.map_err(|error| {
@@ -72,6 +92,20 @@ impl Parameters {
     pub fn limit(&self) -> Result<usize, ApiError> {
         let limit = self.count("limit", "invalid_limit", DEFAULT_LIMIT)?;
         Ok(limit.min(MAX_LIMIT))
+    }
+
+    /// How many items a page has, of a list that has pages only for who asks for them.
+    pub fn page(&self) -> Result<Option<usize>, ApiError> {
+        if self.text("limit").or(self.text("cursor")).is_none() {
+            return Ok(None);
+        }
+        self.limit().map(Some)
+    }
+
+    /// Where the page before ended; nothing where the list begins.
+    pub fn position(&self, scope: &Scope) -> Result<Option<Position>, ApiError> {
+        let cursor = self.text("cursor");
+        cursor.map(|cursor| scope.position(cursor)).transpose()
     }
 
     pub fn points(&self) -> Result<usize, ApiError> {
@@ -92,19 +126,24 @@ impl Parameters {
 
     /// The time zone that `tz` names; UTC when it names none.
     pub fn zone(&self) -> Result<TimeZone, ApiError> {
-        TimeZone::get(self.zone_name()).map_err(|_| {
+        let unknown = || {
             let message = "unknown time zone, expected a name like Europe/Berlin or UTC";
             ApiError::bad_request("invalid_tz", message)
-        })
+        };
+        let name = self.zone_name();
+        let zone = TimeZone::get(name).map_err(|_| unknown())?;
+        // names in another case are found too, and would be another name of the same answer
+        let is_exact = zone.iana_name() == Some(name);
+        is_exact.then_some(zone).ok_or_else(unknown)
     }
 
     pub fn zone_name(&self) -> &str {
-        self.0.get("tz").map_or("UTC", String::as_str)
+        self.text("tz").unwrap_or("UTC")
     }
 
     /// A whole number above zero.
     fn count(&self, name: &str, code: &'static str, default: usize) -> Result<usize, ApiError> {
-        let Some(text) = self.0.get(name) else {
+        let Some(text) = self.text(name) else {
             return Ok(default);
         };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -122,13 +161,13 @@ impl Parameters {
     }
 
     pub fn window(&self) -> Result<Window, ApiError> {
-        let text = self.0.get("window").map_or("1h", String::as_str);
+        let text = self.text("window").unwrap_or("1h");
         text.parse()
             .map_err(|error| ApiError::bad_request("invalid_window", format!("{error}")))
     }
 
     pub fn status(&self) -> Result<Status, ApiError> {
-        match self.0.get("status").map(String::as_str) {
+        match self.text("status") {
             None | Some("enabled") => Ok(Status::Enabled),
             Some("disabled") => Ok(Status::Disabled),
             Some("all") => Ok(Status::All),

@@ -1,18 +1,24 @@
 //! `/results` and `/targets/{id}/results`: what was measured, newest first.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::cursor::{List, Position, Scope};
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
+use super::representation::{Encoded, SharedJson};
+use super::snapshot::Snapshot;
 use super::{ApiState, Named};
 use crate::model::{
     Hop, HttpVersion, Outcome, Packets, Phases, Reason, StoredResult, TargetId, Timestamp,
 };
-use crate::storage::ResultQuery;
+use crate::storage::{Latest, ResultQuery};
 
 /// The results of one target.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,6 +28,9 @@ pub struct TargetResults {
     #[schema(value_type = String, format = DateTime)]
     generated_at: Timestamp,
     items: Vec<TargetResult>,
+    /// Hand it back as `cursor` for the items that follow; absent where this is the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// One result of a known target.
@@ -40,6 +49,9 @@ pub struct ResultList {
     #[schema(value_type = String, format = DateTime)]
     generated_at: Timestamp,
     items: Vec<NamedResult>,
+    /// Hand it back as `cursor` for the items that follow; absent where this is the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// One result and whose it is.
@@ -109,6 +121,7 @@ pub struct Measured {
         ("since" = Option<String>, Query, description = "from this instant on (RFC 3339)"),
         ("until" = Option<String>, Query, description = "before this instant (RFC 3339)"),
         ("limit" = Option<u64>, Query, description = "1 to 1000, default 200; more counts as 1000"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; every other parameter but `limit` stays the same"),
     ),
     responses(
         (status = 200, body = TargetResults), (status = 400, body = ErrorBody),
@@ -120,15 +133,14 @@ pub async fn of_target(
     parameters: Parameters,
     Named(target): Named,
 ) -> Result<Json<TargetResults>, ApiError> {
-    let results = state
-        .store
-        .results(&query(&parameters, Some(target.id))?)
-        .await?;
+    let page = Page::read(&state, &parameters, Some(target.id)).await?;
     Ok(Json(TargetResults {
         target_id: target.id.0,
         target_name: target.spec.name,
         generated_at: state.clock.now(),
-        items: results
+        next_cursor: page.next_cursor(),
+        items: page
+            .results
             .into_iter()
             .map(|stored| TargetResult {
                 id: stored.id,
@@ -146,6 +158,7 @@ pub async fn of_target(
         ("since" = Option<String>, Query, description = "from this instant on (RFC 3339)"),
         ("until" = Option<String>, Query, description = "before this instant (RFC 3339)"),
         ("limit" = Option<u64>, Query, description = "1 to 1000, default 200; more counts as 1000"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; every other parameter but `limit` stays the same"),
     ),
     responses((status = 200, body = ResultList), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
 )]
@@ -153,38 +166,138 @@ pub async fn latest(
     State(state): State<ApiState>,
     parameters: Parameters,
 ) -> Result<Json<ResultList>, ApiError> {
-    let results = state.store.results(&query(&parameters, None)?).await?;
-    let items = results.into_iter().map(|stored| named(stored, None));
+    let page = Page::read(&state, &parameters, None).await?;
     Ok(Json(ResultList {
         generated_at: state.clock.now(),
-        items: items.collect(),
+        next_cursor: page.next_cursor(),
+        items: page
+            .results
+            .into_iter()
+            .map(|stored| named(stored, None))
+            .collect(),
     }))
 }
 
 /// The newest result of every enabled target
+///
+/// The newest of them first, or ordered by name where there is a limit: no target then changes its place while pages are read.
 #[utoipa::path(
     get, path = "/results/latest-by-target", tag = "fixed",
-    responses((status = 200, body = ResultList), (status = 503, body = ErrorBody)),
+    params(
+        ("limit" = Option<u64>, Query, description = "1 to 1000: pages of so many, ordered by name; without it all in one answer"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = ResultList), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
 )]
-pub async fn latest_by_target(State(state): State<ApiState>) -> Result<Json<ResultList>, ApiError> {
-    let latest = state.store.latest_by_target().await?;
-    let items = latest
-        .into_iter()
-        .map(|latest| named(latest.stored, Some(latest.since)));
+pub async fn latest_by_target(
+    State(state): State<ApiState>,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    let snapshot = state.snapshots.current().await?;
+    let Some(limit) = parameters.page()? else {
+        let all = || async { Arc::new(Encoded::json(&everything(&snapshot))) };
+        let body = snapshot.body.get_or_init(all).await;
+        return Ok(SharedJson(Arc::clone(body)).into_response());
+    };
+    let scope = Scope::new(List::LatestByTarget);
+    let after = match parameters.position(&scope)? {
+        Some(Position::Place { name, id, .. }) => Some((name, id)),
+        Some(Position::Instant { .. }) | None => None,
+    };
+    let place = |latest: &Latest| {
+        (
+            latest.stored.target_name.to_string(),
+            latest.stored.result.target.0,
+        )
+    };
+    let mut rest: Vec<_> = snapshot
+        .latest
+        .iter()
+        .map(|latest| (place(latest), latest))
+        .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
+        .collect();
+    rest.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let more = rest.len() > limit;
+    rest.truncate(limit);
+    let next_cursor = rest.last().filter(|_| more).map(|((name, id), _)| {
+        let name = name.clone();
+        scope.cursor(&Position::Place {
+            rank: 0,
+            name,
+            id: *id,
+        })
+    });
+    let items = rest.into_iter().map(|(_, latest)| newest(latest)).collect();
     Ok(Json(ResultList {
-        generated_at: state.clock.now(),
-        items: items.collect(),
-    }))
+        generated_at: snapshot.at,
+        items,
+        next_cursor,
+    })
+    .into_response())
 }
 
-fn query(parameters: &Parameters, target: Option<TargetId>) -> Result<ResultQuery, ApiError> {
-    let (since, until) = parameters.span()?;
-    Ok(ResultQuery {
-        target,
-        since,
-        until,
-        limit: parameters.limit()?,
-    })
+fn everything(snapshot: &Snapshot) -> ResultList {
+    ResultList {
+        generated_at: snapshot.at,
+        items: snapshot.latest.iter().map(newest).collect(),
+        next_cursor: None,
+    }
+}
+
+fn newest(latest: &Latest) -> NamedResult {
+    named(latest.stored.clone(), Some(latest.since))
+}
+
+/// Results of one page, and where the next one begins.
+struct Page {
+    scope: Scope,
+    results: Vec<StoredResult>,
+    more: bool,
+}
+
+impl Page {
+    async fn read(
+        state: &ApiState,
+        parameters: &Parameters,
+        target: Option<TargetId>,
+    ) -> Result<Self, ApiError> {
+        let (since, until) = parameters.span()?;
+        let limit = parameters.limit()?;
+        let list = match target {
+            Some(_) => List::TargetResults,
+            None => List::Results,
+        };
+        let scope = Scope::new(list)
+            .filtered("target", target)
+            .filtered("since", since)
+            .filtered("until", until);
+        let after = match parameters.position(&scope)? {
+            Some(Position::Instant { at, id }) => Some((at, id)),
+            Some(Position::Place { .. }) | None => None,
+        };
+        let query = ResultQuery {
+            target,
+            since,
+            until,
+            after,
+            // one more tells whether there is a next page
+            limit: limit + 1,
+        };
+        let mut results = state.store.results(&query).await?;
+        let more = results.len() > limit;
+        results.truncate(limit);
+        Ok(Self {
+            scope,
+            results,
+            more,
+        })
+    }
+
+    fn next_cursor(&self) -> Option<String> {
+        let last = self.results.last().filter(|_| self.more)?;
+        let (at, id) = (last.result.slot, last.id);
+        Some(self.scope.cursor(&Position::Instant { at, id }))
+    }
 }
 
 fn named(stored: StoredResult, since: Option<Timestamp>) -> NamedResult {

@@ -6,10 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::cursor::{List, Position, Scope};
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named};
-use crate::model::{Summary, Target, Timestamp, Window};
+use crate::model::{Summary, TargetId, Timestamp, Window};
 use crate::storage::{Status, history};
 
 /// Figures of every enabled target.
@@ -21,6 +22,9 @@ pub struct SummaryList {
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     items: Vec<SummaryItem>,
+    /// Hand it back as `cursor` for the items that follow; absent where this is the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// Figures of one target.
@@ -65,7 +69,11 @@ pub struct WindowedSummary {
 /// Summaries of all enabled targets
 #[utoipa::path(
     get, path = "/summary", tag = "fixed",
-    params(("window" = Option<String>, Query, description = "a number and one of s, m, h, d, w, up to 400d; default 1h")),
+    params(
+        ("window" = Option<String>, Query, description = "a number and one of s, m, h, d, w, up to 400d; default 1h"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000: pages of so many; without it all in one answer"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; `window` stays the same"),
+    ),
     responses((status = 200, body = SummaryList), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
 )]
 pub async fn all(
@@ -74,16 +82,40 @@ pub async fn all(
 ) -> Result<Json<SummaryList>, ApiError> {
     let window = parameters.window()?;
     let (since, now) = span(&state, &window);
+    let scope = Scope::new(List::Summary).filtered("window", Some(&window));
+    let limit = parameters.page()?;
+    let after = match parameters.position(&scope)? {
+        Some(Position::Place { name, id, .. }) => Some((name, id)),
+        Some(Position::Instant { .. }) | None => None,
+    };
+    let listing = state.snapshots.listing().await?;
+    let mut targets: Vec<_> = listing
+        .targets(Status::Enabled)
+        .filter(|it| {
+            let after = after.as_ref().map(|(name, id)| (name, *id));
+            after.is_none_or(|after| (&it.spec.name, it.id.0) > after)
+        })
+        .collect();
+    let more = limit.is_some_and(|limit| targets.len() > limit);
+    targets.truncate(limit.unwrap_or(usize::MAX));
+    let last = targets.last().filter(|_| more);
+    let next_cursor = last.map(|last| {
+        scope.cursor(&Position::Place {
+            rank: 0,
+            name: last.spec.name.clone(),
+            id: last.id.0,
+        })
+    });
     let mut summaries = state.history.summaries(None, since, now).await?;
-    let targets = state.store.targets(Status::Enabled).await?;
     let items = targets.into_iter().map(|target| {
         let summary = summaries.remove(&target.id).unwrap_or_default();
-        SummaryItem::new(target, &summary)
+        SummaryItem::new(target.id, target.spec.name.clone(), &summary)
     });
     Ok(Json(SummaryList {
         window: window.to_string(),
         since,
         items: items.collect(),
+        next_cursor,
     }))
 }
 
@@ -111,7 +143,7 @@ pub async fn one(
     Ok(Json(WindowedSummary {
         window: window.to_string(),
         since,
-        figures: SummaryItem::new(target, &summary),
+        figures: SummaryItem::new(target.id, target.spec.name, &summary),
     }))
 }
 
@@ -121,13 +153,13 @@ fn span(state: &ApiState, window: &Window) -> (Timestamp, Timestamp) {
 }
 
 impl SummaryItem {
-    fn new(target: Target, summary: &Summary) -> Self {
+    fn new(target: TargetId, name: String, summary: &Summary) -> Self {
         let latency = &summary.latency;
         let answered = latency.count() > 0;
         let quantile = |q| latency.quantile(q).map(millis);
         Self {
-            target_id: target.id.0,
-            target_name: target.spec.name,
+            target_id: target.0,
+            target_name: name,
             uptime_percent: uptime_percent(summary),
             avg_latency_ms: latency.mean().map(millis),
             total_probes: summary.total,

@@ -1,15 +1,23 @@
 //! `/targets`: what is watched.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
-use super::{ApiState, Named};
-use crate::model::{Kind, ProbeSpec, StartTls, Target, Timestamp};
+use super::representation::{Encoded, SharedJson};
+use super::selection::Selection;
+use super::{ApiState, Reference, unknown_target};
+use crate::model::{
+    Kind, Outcome, ProbeResult, ProbeSpec, StartTls, TargetId, TargetSpec, Timestamp,
+};
+use crate::storage::Latest;
 
 /// Targets, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,6 +25,9 @@ pub struct TargetList {
     #[schema(value_type = String, format = DateTime)]
     generated_at: Timestamp,
     items: Vec<TargetItem>,
+    /// Hand it back as `cursor` for the items that follow; absent where this is the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// One target.
@@ -42,6 +53,20 @@ pub struct TargetItem {
     group: Option<String>,
     tags: Vec<String>,
     description: Option<String>,
+    /// Only where `outcome` or `sort` looked at the newest results.
+    #[serde(flatten)]
+    newest: Option<Newest>,
+}
+
+/// What the newest result of a target says; null of one that has none, or is disabled.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Newest {
+    #[schema(value_type = Option<String>, example = "up")]
+    outcome: Option<Outcome>,
+    /// When the present outcome began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    latency_us: Option<u64>,
 }
 
 /// What only some types have.
@@ -92,20 +117,62 @@ impl Special {
 }
 
 /// List targets
+///
+/// Those that every filter takes. `outcome`, and `sort` by `outcome`, `latency` or `since`, look at the newest results, which the items
+/// then show.
 #[utoipa::path(
     get, path = "/targets", tag = "fixed",
-    params(("status" = Option<String>, Query, description = "`enabled` (the default), `disabled` or `all`")),
+    params(
+        ("status" = Option<String>, Query, description = "`enabled` (the default), `disabled` or `all`"),
+        ("q" = Option<String>, Query, description = "a part of the name, host, URL, description, group or a tag, in any case"),
+        ("group" = Option<String>, Query, description = "the group; empty for targets without one"),
+        ("tag" = Option<String>, Query, description = "a tag; may be given several times, and all must be there"),
+        ("type" = Option<String>, Query, description = "`icmp`, `http`, `tcp`, `dns` or `tls`"),
+        ("outcome" = Option<String>, Query, description = "of the newest result: `up`, `down`, `unknown`, or `none` where there is none"),
+        ("sort" = Option<String>, Query, description = "`name` (the default), `group`, `type`, `outcome` (down first), `latency`, `since`; with `-` the other way round"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000: pages of so many; without it all in one answer"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; every other parameter but `limit` stays the same"),
+    ),
     responses((status = 200, body = TargetList), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
 )]
 pub async fn list(
     State(state): State<ApiState>,
     parameters: Parameters,
-) -> Result<Json<TargetList>, ApiError> {
-    let targets = state.store.targets(parameters.status()?).await?;
-    Ok(Json(TargetList {
-        generated_at: state.clock.now(),
-        items: targets.into_iter().map(TargetItem::from).collect(),
-    }))
+) -> Result<Response, ApiError> {
+    let selection = Selection::of(&parameters)?;
+    let limit = parameters.page()?;
+    let scope = selection.scope();
+    let after = parameters.position(&scope)?;
+    if selection.needs_results() {
+        let snapshot = state.snapshots.current().await?;
+        let page = selection.page(&snapshot.listing, Some(&snapshot), limit, after);
+        let items = page.targets.iter().map(|target| TargetItem {
+            newest: Some(Newest::of(snapshot.latest_of(target.id))),
+            ..TargetItem::of(target.id, &target.spec)
+        });
+        return Ok(Json(TargetList {
+            generated_at: snapshot.at,
+            items: items.collect(),
+            next_cursor: page.next.map(|next| scope.cursor(&next)),
+        })
+        .into_response());
+    }
+    let listing = state.snapshots.listing().await?;
+    let answer = || {
+        let page = selection.page(&listing, None, limit, after);
+        let items = page.targets.iter();
+        TargetList {
+            generated_at: listing.at,
+            items: items.map(|it| TargetItem::of(it.id, &it.spec)).collect(),
+            next_cursor: page.next.map(|next| scope.cursor(&next)),
+        }
+    };
+    if limit.is_none() && selection.is_plain() {
+        let all = || async { Arc::new(Encoded::json(&answer())) };
+        let body = listing.body.get_or_init(all).await;
+        return Ok(SharedJson(Arc::clone(body)).into_response());
+    }
+    Ok(Json(answer()).into_response())
 }
 
 /// One target
@@ -114,29 +181,48 @@ pub async fn list(
     params(("id" = String, Path, description = "the target's id or name")),
     responses((status = 200, body = TargetItem), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)),
 )]
-pub async fn one(Named(target): Named) -> Json<TargetItem> {
-    Json(target.into())
+pub async fn one(
+    State(state): State<ApiState>,
+    Reference(reference): Reference,
+) -> Result<Response, ApiError> {
+    let listing = state.snapshots.listing().await?;
+    if let Some((target, body)) = listing.find(&reference) {
+        let item = || Arc::new(Encoded::json(&TargetItem::of(target.id, &target.spec)));
+        return Ok(SharedJson(Arc::clone(body.get_or_init(item))).into_response());
+    }
+    let target = state.store.target(&reference).await?;
+    let target = target.ok_or_else(unknown_target)?;
+    Ok(Json(TargetItem::of(target.id, &target.spec)).into_response())
 }
 
-impl From<Target> for TargetItem {
-    fn from(Target { id, spec }: Target) -> Self {
-        let kind = spec.probe.kind();
-        let host = spec.probe.host().map(str::to_owned);
-        let url = spec.probe.url();
-        let special = Special::of(&spec.probe);
+impl Newest {
+    fn of(latest: Option<&Latest>) -> Self {
+        let result = latest.map(|latest| &latest.stored.result);
+        let latency = result.and_then(|result| result.observation.measurement.latency);
+        Self {
+            outcome: result.map(ProbeResult::outcome),
+            since: latest.map(|latest| latest.since),
+            latency_us: latency.map(|latency| latency.as_micros() as u64),
+        }
+    }
+}
+
+impl TargetItem {
+    fn of(id: TargetId, spec: &TargetSpec) -> Self {
         Self {
             id: id.0,
-            name: spec.name,
-            r#type: kind,
+            name: spec.name.clone(),
+            r#type: spec.probe.kind(),
             enabled: spec.enabled,
             interval_seconds: seconds(spec.interval),
             timeout_ms: spec.timeout.as_millis() as u64,
-            host,
-            url,
-            special,
-            group: spec.group,
-            tags: spec.tags,
-            description: spec.description,
+            host: spec.probe.host().map(str::to_owned),
+            url: spec.probe.url(),
+            special: Special::of(&spec.probe),
+            group: spec.group.clone(),
+            tags: spec.tags.clone(),
+            description: spec.description.clone(),
+            newest: None,
         }
     }
 }

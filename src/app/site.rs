@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::StartError;
 use super::database::Database;
 use crate::api::events::{Feed, Handed, Teller};
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, Snapshots};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -86,6 +86,7 @@ impl Site {
         let state = ApiState {
             store: self.store(),
             history: Arc::new(History::new(self.store())),
+            snapshots: Arc::new(Snapshots::new(self.store(), self.clock)),
             clock: self.clock,
             metrics: Arc::clone(&self.metrics),
             started: self.clock.now(),

@@ -38,6 +38,7 @@ impl FromStr for Window {
             _ => return Err(InvalidWindow),
         };
         let digits = &text[..text.len() - unit.len_utf8()];
+        let digits = digits.trim_start_matches('0');
         if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(InvalidWindow);
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{
     Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
-    Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
 
@@ -47,6 +47,10 @@ impl Store for Awaited {
 
     async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError> {
         self.store()?.target(reference).await
+    }
+
+    async fn roster(&self, known: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
+        self.store()?.roster(known).await
     }
 
     async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError> {

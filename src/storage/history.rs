@@ -31,8 +31,8 @@ const STEPS: [u64; 20] = [
 /// How often a span is read anew because a day of it was dropped meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// Buckets of all targets that are read by one question: what is under way in memory is bounded.
-const BUCKETS_AT_ONCE: usize = 6;
+/// Figures of all targets that one question may bring: what is under way in memory is bounded, and few targets need few questions.
+const FIGURES_AT_ONCE: u64 = 60_000;
 /// Windows that are this long begin with a bucket of five minutes.
 const ROUNDED: Duration = Duration::from_secs(86_400);
 
@@ -185,7 +185,9 @@ impl History {
         }
         let mut sums = TargetMap::default();
         let mut missing = Vec::new();
-        for bucket in part.buckets() {
+        // one without a stamp was never rolled up; as nothing waits to be, nothing is there
+        let has_any = |bucket: &Segment| standing.proof(*bucket).iter().any(Option::is_some);
+        for bucket in part.buckets().filter(has_any) {
             match self.memory.get(bucket, &standing.proof(bucket)) {
                 Some(block) => {
                     block.add_to(&mut sums);
@@ -196,8 +198,9 @@ impl History {
         }
         let mut is_proven = true;
         let together = |a: &Segment, b: &Segment| a.until == b.since;
+        let at_once = self.buckets_at_once().await?;
         for buckets in missing.chunk_by(together) {
-            for buckets in buckets.chunks(BUCKETS_AT_ONCE) {
+            for buckets in buckets.chunks(at_once) {
                 is_proven &= self.fetch(buckets, standing, &mut sums).await?;
             }
         }
@@ -241,6 +244,12 @@ impl History {
             tokio::task::yield_now().await;
         }
         Ok(is_proven)
+    }
+
+    async fn buckets_at_once(&self) -> Result<usize, StoreError> {
+        let targets = self.store.stats().await?.enabled_targets;
+        let fitting = FIGURES_AT_ONCE / targets.max(1);
+        Ok(usize::try_from(fitting).unwrap_or(usize::MAX).max(1))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod recorder;
 pub mod retention;
 pub mod rollup;
+pub mod roster;
 mod row;
 mod segment;
 pub mod spool;
@@ -40,6 +41,7 @@ pub use day::Day;
 pub use floor::{Floors, Kept, NO_FLOOR, Progress, Removed};
 pub use identity::Identities;
 pub use plan::{Change, Existing, SyncPlan};
+pub use roster::{Roster, Stamp};
 pub use standing::{Stamps, Standing};
 
 /// How far the clocks of several pollers may be apart.
@@ -68,7 +70,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// of results is not stored.
     async fn record(&self, batch: Arc<[ProbeResult]>) -> Result<Recorded, StoreError>;
 
-    /// Results, newest first.
+    /// Every target, if any was changed since this stamp.
+    async fn roster(&self, known: Option<Stamp>) -> Result<Option<Roster>, StoreError>;
+
+    /// Results, newest first; of one slot the last that was stored first.
     async fn results(&self, query: &ResultQuery) -> Result<Vec<StoredResult>, StoreError>;
 
     /// The newest result of every enabled target that has one; the newest of them first.
@@ -123,14 +128,32 @@ pub enum Status {
     All,
 }
 
-/// Which results to read: `since <= ts < until`, the newest `limit` of them.
+/// Which results to read: `since <= ts < until`, the newest `limit` of them that come after `after`.
 #[derive(Debug, Clone)]
 pub struct ResultQuery {
     /// One target, or all.
     pub target: Option<TargetId>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
+    /// The slot and the id of the result after which to go on, which need not be there any more.
+    pub after: Option<(Timestamp, i64)>,
     pub limit: usize,
+}
+
+impl ResultQuery {
+    /// What can be wanted at all ends here: `until`, or right after the slot to go on after.
+    fn end(&self) -> Timestamp {
+        let until = self.until.unwrap_or(Timestamp::MAX);
+        self.after.map_or(until, |(slot, _)| {
+            until.min(slot.saturating_add(Duration::from_micros(1)))
+        })
+    }
+
+    /// Any result of before this instant may be wanted, whatever its id.
+    fn settled_end(&self) -> Timestamp {
+        self.after
+            .map_or(self.end(), |(slot, _)| self.end().min(slot))
+    }
 }
 
 /// What became of a batch: the four add up to its size.

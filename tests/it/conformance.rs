@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pingu::model::{
@@ -116,6 +117,7 @@ fn query(target: Option<TargetId>, limit: usize) -> ResultQuery {
         target,
         since: None,
         until: None,
+        after: None,
         limit,
     }
 }
@@ -411,6 +413,7 @@ async fn windows_include_since_and_exclude_until_across_days(store: Backend) {
             target: Some(ids[0]),
             since: since.map(at),
             until: until.map(at),
+            after: None,
             limit,
         };
         let results = store.results(&query).await.unwrap();
@@ -459,6 +462,167 @@ async fn the_newest_results_of_all_targets_are_merged(store: Backend) {
         let expected: Vec<_> = all.iter().filter(|it| it.slot < until).cloned().collect();
         let expected = &expected[..limit.min(expected.len())];
         assert_eq!(slots(&read), slots(expected), "until, limit {limit}");
+    }
+}
+
+/// Reads page after page to the end, and lets something happen after each.
+async fn walk(
+    store: &Backend,
+    target: Option<TargetId>,
+    limit: usize,
+    mut between: impl AsyncFnMut(usize),
+) -> Vec<(Timestamp, i64)> {
+    let mut met: Vec<(Timestamp, i64)> = Vec::new();
+    for number in 0.. {
+        let page = ResultQuery {
+            after: met.last().copied(),
+            ..query(target, limit)
+        };
+        let page = store.results(&page).await.unwrap();
+        assert!(page.len() <= limit);
+        met.extend(page.iter().map(|it| (it.result.slot, it.id)));
+        if page.len() < limit {
+            break;
+        }
+        between(number).await;
+    }
+    assert!(met.windows(2).all(|pair| pair[0] > pair[1]), "{met:?}");
+    met
+}
+
+/// Many results share a slot, and others arrive after each page: newer ones, late ones of older slots, and repeated ones.
+async fn pages_meet_every_result_once(
+    store: Backend,
+    before: Vec<(u8, u8)>,
+    after: Vec<(u8, u8)>,
+    limit: usize,
+) {
+    let declared: Vec<_> = (0..6).map(|number| icmp(&format!("t{number}"))).collect();
+    let ids = sync(&store, &declared).await;
+    // eight slots around a midnight
+    let result = |(target, slot): &(u8, u8)| {
+        let slot = at((f64::from(*slot) - 4.0) * 7_000.0);
+        up(ids[usize::from(*target)], slot, 1)
+    };
+    record(&store, before.iter().map(result).collect()).await;
+    for target in [None, Some(ids[0])] {
+        let there = store.results(&query(target, 1000)).await.unwrap();
+        let there: Vec<_> = there.iter().map(|it| (it.result.slot, it.id)).collect();
+        let met = walk(&store, target, limit, async |number| {
+            if let Some(late) = after.get(number) {
+                record(&store, vec![result(late)]).await;
+            }
+        })
+        .await;
+        let met_of_those: Vec<_> = met.into_iter().filter(|it| there.contains(it)).collect();
+        assert_eq!(met_of_those, there, "{target:?}");
+    }
+}
+
+async fn pages_hold_while_another_task_writes(store: Backend) {
+    let declared: Vec<_> = (0..40).map(|number| icmp(&format!("t{number}"))).collect();
+    let ids = sync(&store, &declared).await;
+    // all of them at one instant, time after time: a page ends in the middle of a slot
+    for slot in 0..10 {
+        let slot = at(f64::from(slot) * 10.0);
+        record(&store, ids.iter().map(|id| up(*id, slot, 1)).collect()).await;
+    }
+    let mut cases = Vec::new();
+    for (target, limit, count) in [(None, 7, 400), (None, 199, 400), (Some(ids[3]), 1, 10)] {
+        let there = store.results(&query(target, 1000)).await.unwrap();
+        let there: Vec<_> = there.iter().map(|it| (it.result.slot, it.id)).collect();
+        assert_eq!(there.len(), count);
+        cases.push((target, limit, there));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = {
+        let (store, stop, ids) = (Arc::clone(&store), Arc::clone(&stop), ids.clone());
+        tokio::spawn(async move {
+            let mut number = 0_u32;
+            // not for ever: late results lie ahead of the walk and would keep it from its end
+            while number < 30 && !stop.load(Ordering::Relaxed) {
+                number += 1;
+                // one newer than all, and one late between two slots that were there
+                let newer = at(100.0 + f64::from(number));
+                let late = at(f64::from(number % 9) * 10.0 + 0.001 * f64::from(number));
+                let batch = ids
+                    .iter()
+                    .flat_map(|id| [up(*id, newer, 1), up(*id, late, 1)]);
+                record(&store, batch.collect()).await;
+            }
+            number
+        })
+    };
+    for (target, limit, there) in cases {
+        let pause = async |_| tokio::task::yield_now().await;
+        let met = walk(&store, target, limit, pause).await;
+        let met: Vec<_> = met.into_iter().filter(|it| there.contains(it)).collect();
+        assert_eq!(met, there, "limit {limit}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(writing.await.unwrap() > 0);
+}
+
+async fn a_roster_finds_what_the_database_finds(store: Backend) {
+    let mut named = icmp("b");
+    named.id = Some("core".to_owned());
+    let mut gone = icmp("gone");
+    gone.id = Some("c".to_owned());
+    let ids = sync(&store, &[icmp("a"), named.clone(), icmp("c"), gone]).await;
+    let roster = store.roster(None).await.unwrap().expect("the first one");
+    assert_eq!(roster.targets.len(), 4);
+    assert!(store.roster(Some(roster.stamp)).await.unwrap().is_none());
+    // the last two leave; the slug of one of them is the name of another
+    let later = at(1.0);
+    store
+        .sync_targets(&[icmp("a"), named, icmp("c")], later)
+        .await
+        .unwrap();
+    let roster = store
+        .roster(Some(roster.stamp))
+        .await
+        .unwrap()
+        .expect("another one");
+    let upper = ids[0].to_string().to_uppercase();
+    let slug_of_a_past_target = "c";
+    for reference in ["a", "b", "core", slug_of_a_past_target, upper.as_str()] {
+        let found = roster.find(reference).map(|index| roster.targets[index].id);
+        let expected = store
+            .target(reference)
+            .await
+            .unwrap()
+            .map(|target| target.id);
+        assert!(expected.is_some());
+        assert_eq!(found, expected, "{reference}");
+    }
+    // a past name is the database's to find
+    for reference in [
+        "gone",
+        "nobody",
+        "",
+        "00000000-0000-0000-0000-000000000000",
+        "nul\0",
+    ] {
+        assert_eq!(roster.find(reference), None, "{reference}");
+    }
+    // any change gives another one: a target that is new, changed, gone or back
+    let mut stamp = roster.stamp;
+    let mut changed = icmp("a");
+    changed.spec.enabled = false;
+    for (number, declared) in [
+        vec![icmp("a"), icmp("n")],
+        vec![changed],
+        vec![icmp("a")],
+        vec![],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let later = at(2.0 + number as f64);
+        store.sync_targets(&declared, later).await.unwrap();
+        let roster = store.roster(Some(stamp)).await.unwrap();
+        stamp = roster.expect("another one").stamp;
+        assert!(store.roster(Some(stamp)).await.unwrap().is_none());
     }
 }
 
@@ -1109,6 +1273,18 @@ macro_rules! conformance {
                         super::any_history_is_kept_once(store, steps).await;
                     });
                 }
+
+                #[test]
+                fn pages_meet_every_result_once(
+                    before in prop::collection::vec((0..6_u8, 0..8_u8), 1..40),
+                    after in prop::collection::vec((0..6_u8, 0..12_u8), 0..20),
+                    limit in 1..6_usize,
+                ) {
+                    run(|| async {
+                        let (store, _guard) = $open;
+                        super::pages_meet_every_result_once(store, before, after, limit).await;
+                    });
+                }
             }
         }
     };
@@ -1132,6 +1308,8 @@ macro_rules! backend {
                 ids_increase_over_batches_and_fit_in_53_bits,
                 windows_include_since_and_exclude_until_across_days,
                 the_newest_results_of_all_targets_are_merged,
+                pages_hold_while_another_task_writes,
+                a_roster_finds_what_the_database_finds,
                 the_latest_result_is_the_newest_slot_whatever_came_last,
                 a_clock_that_was_set_back_does_not_freeze_the_latest_result,
                 an_outcome_began_with_its_first_result,

@@ -21,6 +21,7 @@ mod http_expect;
 mod http_phases;
 mod http_probe;
 mod kinds;
+mod lists;
 mod metrics;
 mod outage;
 mod packaging;

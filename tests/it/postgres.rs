@@ -87,6 +87,7 @@ async fn all(store: &PostgresStore) -> Vec<Timestamp> {
         target: None,
         since: None,
         until: None,
+        after: None,
         limit: 100_000,
     };
     let results = store.results(&query).await.unwrap();

@@ -125,6 +125,7 @@ async fn what_one_process_drops_another_does_not_bring_back(dropping: Backend, s
         target: None,
         since: None,
         until: None,
+        after: None,
         limit: 1,
     };
     let newest = storing.results(&query).await.unwrap();
@@ -226,6 +227,7 @@ async fn a_large_day_goes_in_pieces_that_are_counted() {
             target: None,
             since: None,
             until: None,
+            after: None,
             limit: 10,
         };
         assert_eq!(store.results(&query).await.unwrap(), []);

@@ -16,7 +16,7 @@ use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
     Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
-    Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status, Store, StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -175,6 +175,10 @@ impl Store for Fake {
     }
 
     async fn target(&self, _: &str) -> Result<Option<Target>, StoreError> {
+        Ok(None)
+    }
+
+    async fn roster(&self, _: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
         Ok(None)
     }
 

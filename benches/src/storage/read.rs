@@ -128,6 +128,7 @@ impl Whose {
                     target: Some(self.target),
                     since: None,
                     until: None,
+                    after: None,
                     limit: 200,
                 };
                 store.results(&query).await?.len()

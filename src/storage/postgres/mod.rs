@@ -28,8 +28,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Access, Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated,
-    Presented, Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store,
-    StoreError,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
+    Status, Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
 use error::{Failed, locate};
@@ -155,6 +155,11 @@ impl Store for PostgresStore {
 
     async fn target(&self, reference: &str) -> Result<Option<Target>, StoreError> {
         self.read(async |session| targets::find(session, reference).await)
+            .await
+    }
+
+    async fn roster(&self, known: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
+        self.read(async |session| targets::roster(session, known).await)
             .await
     }
 

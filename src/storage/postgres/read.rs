@@ -37,7 +37,7 @@ pub async fn results(
         return Ok(Vec::new());
     };
     let mut newest = first.newest.saturating_add(Duration::from_micros(1));
-    if query.until.is_none_or(|until| until > newest) {
+    if query.end() > newest {
         // a clock that was set back leaves results that are newer than the newest state
         let rows = session
             .query(
@@ -50,21 +50,23 @@ pub async fn results(
             newest = beyond.saturating_add(Duration::from_micros(1));
         }
     }
-    let mut until = query.until.map_or(newest, |until| until.min(newest));
+    let mut until = query.end().min(newest);
     let mut since = query
         .since
         .map_or(oldest.start(), |since| since.max(oldest.start()));
     let mut width = expected_span(&series, query.limit);
-    if query.until.is_none_or(|until| until >= newest) && series.len() > query.limit {
-        // each of the `limit` most recently probed series has a result at least this new, so older ones cannot be wanted
-        if let Some(last) = query.limit.checked_sub(1) {
-            since = since.max(series[last].newest);
-            width = until.since(since);
-        }
+    let mut wanted = series
+        .iter()
+        .filter(|series| series.newest < query.settled_end());
+    if let Some(last) = query.limit.checked_sub(1).and_then(|last| wanted.nth(last)) {
+        // each of the `limit` series up to here gives a result at least this new, so older ones cannot be wanted
+        since = since.max(last.newest);
+        width = until.since(since);
     }
     series.retain(|series| series.newest >= since);
     let owners: HashMap<i32, Owner> = series.into_iter().map(|it| (it.key, it.owner)).collect();
     let keys: Vec<i32> = owners.keys().copied().collect();
+    let (slot, below) = query.after.unwrap_or((Timestamp::MAX, i64::MIN));
     let mut found = Vec::with_capacity(query.limit);
     while found.len() < query.limit && since < until && !keys.is_empty() {
         let from = until.saturating_sub(width).max(since);
@@ -77,6 +79,8 @@ pub async fn results(
                     (&Instant(from), Type::TIMESTAMPTZ),
                     (&Instant(until), Type::TIMESTAMPTZ),
                     (&wanted, Type::INT8),
+                    (&Instant(slot), Type::TIMESTAMPTZ),
+                    (&below, Type::INT8),
                 ],
             )
             .await?;
@@ -95,7 +99,7 @@ pub async fn results(
 async fn series(session: &mut Session, query: &ResultQuery) -> Result<Vec<Series>, Failed> {
     let target = query.target.map(|TargetId(id)| id);
     // one that ends in the past may want any series
-    let most = match query.until {
+    let most = match query.until.or(query.after.map(|(slot, _)| slot)) {
         None => query.limit.saturating_add(1) as i64,
         Some(_) => i64::MAX,
     };

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::super::CLOCK_TOLERANCE;
 use super::super::plan::{Existing, SyncPlan};
-use super::super::{Change, Status, StoreError};
-use super::codec::{Instant, existing};
+use super::super::{Change, Roster, Stamp, Status, StoreError};
+use super::codec::{Instant, column, existing};
 use super::error::Failed;
+use super::schema;
 use super::session::{Purpose, Session, Sessions};
 use crate::model::{Declared, Target, TargetId, Timestamp, micros};
 
@@ -35,6 +36,23 @@ pub async fn load(session: &mut Session, enabled: Option<bool>) -> Result<Vec<Ex
         .await?;
     let targets: Result<Vec<_>, _> = rows.iter().map(existing).collect();
     Ok(targets?)
+}
+
+pub async fn roster(session: &mut Session, known: Option<Stamp>) -> Result<Option<Roster>, Failed> {
+    let rows = session
+        .query(include_str!("../sql/roster_stamp.postgres.sql"), &[])
+        .await?;
+    let row = schema::one(&rows)?;
+    let stamp = Stamp {
+        count: column(row, 0)?,
+        latest: column(row, 1)?,
+        sum: column(row, 2)?,
+    };
+    if known == Some(stamp) {
+        return Ok(None);
+    }
+    // targets that change in between are read anew the next time, as the stamp is the older one
+    Ok(Some(Roster::new(stamp, load(session, None).await?)))
 }
 
 pub async fn find(session: &mut Session, reference: &str) -> Result<Option<Target>, Failed> {

@@ -1,4 +1,5 @@
--- The newest $4 results of the series $1 in $2 <= ts < $3: a walk along the key for each of them, merged.
+-- The newest $4 results of the series $1 in $2 <= ts < $3, and of the moment $5 those with an id below $6: a walk along the key
+-- for each of them, merged. Nothing is beyond $5 but that moment.
 SELECT r.ts, r.id, r.lag_us, r.latency_us, r.detail::text,
        v.key, v.slow, v.reason, v.status_code, v.resolved_ip, v.error, r.series_key
 FROM (
@@ -7,7 +8,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT *
         FROM results
-        WHERE series_key = s.key AND ts >= $2 AND ts < $3
+        WHERE series_key = s.key AND ts >= $2 AND ts < $3 AND (ts < $5 OR id < $6)
         ORDER BY ts DESC
         LIMIT $4
     ) AS w

@@ -29,7 +29,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Presented,
-    Progress, Recorded, Resolution, ResultQuery, Stale, Standing, Stats, Status, Store, StoreError,
+    Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status,
+    Store, StoreError,
 };
 use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
 use advice::locate;
@@ -203,6 +204,12 @@ impl Store for SqliteStore {
         let reference = reference.to_owned();
         self.prompt
             .read(move |connection| targets::find(connection, &reference))
+            .await
+    }
+
+    async fn roster(&self, known: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
+        self.prompt
+            .read(move |connection| targets::roster(connection, known))
             .await
     }
 

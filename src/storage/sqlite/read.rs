@@ -17,8 +17,8 @@ struct Stream {
     owner: Owner,
     newest: Timestamp,
     page: VecDeque<StoredResult>,
-    /// Where the next page ends, in microseconds of the day; nothing once the day has no more.
-    before: Option<i64>,
+    /// What the next page comes after: microseconds of the day, and an id of that moment; nothing once the day has no more.
+    before: Option<(i64, i64)>,
 }
 
 /// Merges the series day by day, newest first, and stops at `limit`.
@@ -26,16 +26,18 @@ pub fn results(
     connection: &Connection,
     query: &ResultQuery,
 ) -> Result<Vec<StoredResult>, StoreError> {
-    let until = query.until.unwrap_or(Timestamp::MAX);
+    let until = query.end();
     let floor = retention::floors(connection)?.raw.start();
     // what is below waits to be deleted, and is not whole any more
     let mut since = query.since.unwrap_or(Timestamp::MIN).max(floor);
     let mut streams = streams(connection, query.target)?;
     streams.retain(|stream| stream.newest >= since);
-    let everything_asked = streams.first().is_none_or(|first| first.newest < until);
-    if everything_asked && streams.len() > query.limit && query.limit > 0 {
-        // each of the `limit` most recently probed series has a result at least this new, so older ones cannot be wanted
-        since = since.max(streams[query.limit - 1].newest);
+    let mut wanted = streams
+        .iter()
+        .filter(|stream| stream.newest < query.settled_end());
+    if let Some(last) = query.limit.checked_sub(1).and_then(|last| wanted.nth(last)) {
+        // each of the `limit` series up to here gives a result at least this new, so older ones cannot be wanted
+        since = since.max(last.newest);
         streams.retain(|stream| stream.newest >= since);
     }
     let mut found = Vec::with_capacity(query.limit);
@@ -52,6 +54,7 @@ pub fn results(
             connection,
             day,
             (since, until),
+            query.after,
             &mut streams,
             query.limit,
             &mut found,
@@ -64,6 +67,7 @@ fn merge_day(
     connection: &Connection,
     day: Day,
     (since, until): (Timestamp, Timestamp),
+    after: Option<(Timestamp, i64)>,
     streams: &mut [Stream],
     limit: usize,
     found: &mut Vec<StoredResult>,
@@ -72,7 +76,7 @@ fn merge_day(
     // a fair share and some: most streams then need one page, and few rows are read in vain
     let page = (2 * wanted / streams.len().max(1) + 2).min(wanted);
     let read = |stream: &mut Stream| -> Result<(), StoreError> {
-        let Some(before) = stream.before.take() else {
+        let Some((before, below)) = stream.before.take() else {
             return Ok(());
         };
         let mut statement = connection
@@ -83,6 +87,7 @@ fn merge_day(
                 stream.series_key,
                 day.offset(since),
                 before,
+                below,
                 page as i64
             ])
             .map_err(store_error)?;
@@ -92,9 +97,14 @@ fn merge_day(
         }
         if stream.page.len() == page {
             let last = stream.page.back();
-            stream.before = last.map(|last| day.offset(last.result.slot));
+            stream.before = last.map(|last| (day.offset(last.result.slot), i64::MIN));
         }
         Ok(())
+    };
+    // the moment to go on after is one of the day where the span ends
+    let end = match after {
+        Some((slot, id)) if slot < until && Day::of(slot) == day => (day.offset(slot), id),
+        _ => (day.offset(until), i64::MIN),
     };
     let mut heads = BinaryHeap::new();
     let head = |stream: &Stream| {
@@ -102,7 +112,7 @@ fn merge_day(
         Some((result.result.slot, result.id))
     };
     for (index, stream) in streams.iter_mut().enumerate() {
-        stream.before = Some(day.offset(until));
+        stream.before = Some(end);
         stream.page.clear();
         read(stream)?;
         heads.extend(head(stream).map(|head| (head, index)));

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::super::plan::{Existing, SyncPlan};
-use super::super::{Status, StoreError};
+use super::super::{Roster, Stamp, Status, StoreError};
 use super::codec::existing;
 use super::store_error;
 use crate::model::{Declared, Target, TargetId, Timestamp, micros};
@@ -28,6 +28,25 @@ pub fn load(connection: &Connection, enabled: Option<bool>) -> Result<Vec<Existi
         targets.push(existing(row)?);
     }
     Ok(targets)
+}
+
+pub fn roster(connection: &Connection, known: Option<Stamp>) -> Result<Option<Roster>, StoreError> {
+    let stamp = connection
+        .prepare_cached(include_str!("../sql/roster_stamp.sqlite.sql"))
+        .and_then(|mut statement| {
+            statement.query_row([], |row| {
+                Ok(Stamp {
+                    count: row.get(0)?,
+                    latest: row.get(1)?,
+                    sum: row.get(2)?,
+                })
+            })
+        })
+        .map_err(store_error)?;
+    if known == Some(stamp) {
+        return Ok(None);
+    }
+    Ok(Some(Roster::new(stamp, load(connection, None)?)))
 }
 
 pub fn find(connection: &Connection, reference: &str) -> Result<Option<Target>, StoreError> {

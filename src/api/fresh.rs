@@ -1,0 +1,196 @@
+//! A value of the database that many readers share: read when somebody asks, by one query at a time, and kept for a moment.
+//!
+//! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or waits for the one that is being read. A reading that
+//! failed is an error for those who waited for it, never an older value; the next who asks begins another. Readers that go away
+//! stop no reading that others wait for.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use crate::storage::StoreError;
+
+/// How old a value may be.
+pub const LIFETIME: Duration = Duration::from_millis(250);
+/// From this age on it is read again while it still serves, so that readers who come all the time never wait.
+const RENEWAL: Duration = Duration::from_millis(125);
+
+type Reading<T> = Shared<BoxFuture<'static, Result<Arc<T>, StoreError>>>;
+
+/// The place of one value.
+pub struct Fresh<T>(Arc<Mutex<Kept<T>>>);
+
+struct Kept<T> {
+    /// When its reading began, and what was read.
+    value: Option<(Instant, Arc<T>)>,
+    reading: Option<Reading<T>>,
+}
+
+impl<T> Default for Fresh<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Kept {
+            value: None,
+            reading: None,
+        })))
+    }
+}
+
+impl<T> fmt::Debug for Fresh<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fresh").finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + Sync + 'static> Fresh<T> {
+    /// The value, read with `read` where there is none that is fresh; it is told what was read last, however old.
+    pub async fn value<F>(
+        &self,
+        read: impl FnOnce(Option<Arc<T>>) -> F + Send,
+    ) -> Result<Arc<T>, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let reading = {
+            let mut kept = lock(&self.0);
+            let fresh = kept.value.as_ref().and_then(|(begun, value)| {
+                let age = begun.elapsed();
+                (age < LIFETIME).then(|| (age, Arc::clone(value)))
+            });
+            match (fresh, &kept.reading) {
+                (Some((age, value)), reading) => {
+                    if age >= RENEWAL && reading.is_none() {
+                        // goes on by itself
+                        drop(self.begin(&mut kept, read));
+                    }
+                    return Ok(value);
+                }
+                (None, Some(reading)) => reading.clone(),
+                (None, None) => self.begin(&mut kept, read),
+            }
+        };
+        reading.await
+    }
+
+    fn begin<F>(&self, kept: &mut Kept<T>, read: impl FnOnce(Option<Arc<T>>) -> F) -> Reading<T>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let begun = Instant::now();
+        let work = read(kept.value.as_ref().map(|(_, value)| Arc::clone(value)));
+        let place = Arc::clone(&self.0);
+        // a task of its own: it goes on when the reader who began it has gone
+        let task = tokio::spawn(async move {
+            let answer = work.await.map(Arc::new);
+            let mut kept = lock(&place);
+            kept.reading = None;
+            if let Ok(value) = &answer {
+                kept.value = Some((begun, Arc::clone(value)));
+            }
+            answer
+        });
+        let place = Arc::clone(&self.0);
+        let reading = async move {
+            match task.await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    lock(&place).reading = None;
+                    Err(StoreError::Fault(format!("a reading panicked: {error}")))
+                }
+            }
+        };
+        let reading = reading.boxed().shared();
+        kept.reading = Some(reading.clone());
+        reading
+    }
+}
+
+fn lock<T>(place: &Mutex<Kept<T>>) -> MutexGuard<'_, Kept<T>> {
+    // whole at every moment that something could panic
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Counts readings; each ends when it gets a permit.
+    #[derive(Clone)]
+    struct Source {
+        begun: Arc<AtomicU32>,
+        gate: Arc<Semaphore>,
+    }
+
+    impl Source {
+        fn new(permits: usize) -> Self {
+            Self {
+                begun: Arc::default(),
+                gate: Arc::new(Semaphore::new(permits)),
+            }
+        }
+
+        fn read(&self) -> impl Future<Output = Result<u32, StoreError>> + Send + 'static {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst);
+            let gate = Arc::clone(&self.gate);
+            async move {
+                gate.acquire().await.expect("never closed").forget();
+                Ok(number)
+            }
+        }
+
+        fn begun(&self) -> u32 {
+            self.begun.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test]
+    async fn readers_who_come_at_once_share_one_reading() {
+        let (fresh, source) = (Fresh::default(), Source::new(0));
+        let readers = join_all((0..100).map(|_| fresh.value(|_| source.read())));
+        let release = async { source.gate.add_permits(1) };
+        let (values, ()) = tokio::join!(readers, release);
+        assert!(values.into_iter().all(|value| *value.unwrap() == 0));
+        assert_eq!(source.begun(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_reader_who_goes_away_stops_nobody_elses_reading() {
+        let (fresh, source) = (Fresh::default(), Source::new(0));
+        assert!(fresh.value(|_| source.read()).now_or_never().is_none());
+        source.gate.add_permits(1);
+        assert_eq!(*fresh.value(|_| source.read()).await.unwrap(), 0);
+        assert_eq!(source.begun(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_too_old_is_never_given_again() {
+        let (fresh, source) = (Fresh::default(), Source::new(100));
+        let first = fresh.value(|_| source.read()).await.unwrap();
+        tokio::time::sleep(LIFETIME).await;
+        let second = fresh
+            .value(|known| {
+                assert_eq!(known, Some(first));
+                source.read()
+            })
+            .await;
+        assert_eq!(*second.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_fails_is_an_error_and_the_next_one_begins_anew() {
+        let fresh = Fresh::default();
+        let failing = || async { Err::<u32, _>(StoreError::Unavailable("away".to_owned())) };
+        let readers = join_all((0..10).map(|_| fresh.value(|_| failing()))).await;
+        assert!(readers.iter().all(Result::is_err));
+        let panicking = fresh.value(|_| async { std::panic::resume_unwind(Box::new("a fault")) });
+        assert!(panicking.await.is_err());
+        assert_eq!(*fresh.value(|_| async { Ok(7) }).await.unwrap(), 7);
+    }
+}
