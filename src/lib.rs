@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! targets.yaml → config → sync → scheduler → probe → pipeline ─┬→ storage → api → pages
+//!                                                              ├→ incident → storage
 //!                                                              └→ metrics
 //! ```
 //!
@@ -23,7 +24,8 @@ pub mod scheduler;
 
 pub mod probe;
 
-// where results go
+// where results go, and what they mean
+pub mod incident;
 pub mod pipeline;
 pub mod storage;
 

@@ -1,12 +1,15 @@
 //! What happens to each result, on one screen.
 //!
-//! Results come from the probes, are shown to whoever listens, logged where a person would want to know, and go on to storage. Nothing here waits for a
-//! database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
+//! Results come from the probes, are shown to whoever listens, logged where a person would want to know, open and resolve incidents, and go on
+//! to storage. Nothing here waits for a database: the recorder takes results as fast as they come and holds those that cannot be stored
+//! yet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::incident::Book;
 use crate::model::{Outcome, ProbeResult, Target, TargetMap};
 use crate::scheduler::Finished;
 
@@ -21,6 +24,7 @@ const REST: Duration = Duration::from_millis(50);
 /// `shown` must not wait.
 pub async fn run(
     mut finished: mpsc::Receiver<Finished>,
+    incidents: Arc<Book>,
     recorder: mpsc::Sender<ProbeResult>,
     shown: impl Fn(&[Finished]),
 ) {
@@ -39,6 +43,7 @@ pub async fn run(
         shown(&batch);
         for (Finished { target, result }, place) in batch.drain(..).zip(places) {
             outcomes.log(&target, &result);
+            incidents.see(target.spec.incident, &result);
             place.send(result);
         }
         if count < most {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Loaded, Reload, Watch};
+use crate::incident::Book;
 use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
 use crate::storage::{Change, Identities, Status, Store, StoreError};
@@ -19,6 +20,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Syncer {
     pub store: Arc<dyn Store>,
     pub scheduler: Arc<Scheduler>,
+    /// Which incidents end because their target does.
+    pub incidents: Arc<Book>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// Where a start without the database finds the ids; nothing for a database that is always here.
@@ -40,6 +43,8 @@ impl Syncer {
             // it tells of its own failures, and has none that matters here
             let _ = tokio::task::spawn_blocking(keeping).await;
         }
+        // before the first result of a target that is new
+        self.incidents.watch(targets.iter(), now);
         self.scheduler
             .replace(targets.into_iter().map(Arc::new).collect());
         self.applied.fetch_add(1, Ordering::Relaxed);
@@ -70,6 +75,7 @@ impl Syncer {
             waiting = wanted - targets.len(),
             "without the database, only targets of an earlier start are probed; the others wait for it"
         );
+        self.incidents.watch(targets.iter(), self.clock.now());
         self.scheduler
             .replace(targets.into_iter().map(Arc::new).collect());
     }

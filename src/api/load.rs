@@ -40,9 +40,16 @@ impl Kind {
             "/livez" | "/readyz" | "/metrics" | "/health" | "/events" | "/session" => Self::Exempt,
             // one row for each target, which the database keeps beside the results
             "/results/latest-by-target" => Self::Other,
-            _ if ["results", "series", "summary", "heatmap", "uptime"]
-                .iter()
-                .any(|word| route.split('/').any(|part| part == *word)) =>
+            _ if [
+                "results",
+                "series",
+                "summary",
+                "heatmap",
+                "uptime",
+                "incidents",
+            ]
+            .iter()
+            .any(|word| route.split('/').any(|part| part == *word)) =>
             {
                 Self::History
             }

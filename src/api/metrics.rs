@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 
 use super::ApiState;
+use super::error::ApiError;
 use crate::metrics::{Format, TargetFigures};
-use crate::storage::{Status, StoreError};
 
 /// Pingu's own figures do not wait longer for those of targets.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
 pub async fn of_all(State(state): State<ApiState>, headers: HeaderMap) -> impl IntoResponse {
     let targets = tokio::time::timeout(DATABASE_DEADLINE, targets(&state)).await;
     let targets = targets.ok().and_then(|targets| {
-        let told = |error| tracing::debug!(%error, "a scrape without figures of targets");
+        let told = |error: ApiError| tracing::debug!(?error, "a scrape without figures of targets");
         targets.map_err(told).ok()
     });
     exposed(&state, targets, &headers)
@@ -42,12 +42,14 @@ pub async fn of_the_process(
     exposed(&state, None, &headers)
 }
 
-async fn targets(state: &ApiState) -> Result<TargetFigures, StoreError> {
-    let targets = state.store.targets(Status::Enabled).await?;
-    let latest = state.store.latest_by_target().await?;
-    let newest = latest.into_iter().map(|latest| latest.stored.result);
+async fn targets(state: &ApiState) -> Result<TargetFigures, ApiError> {
+    let snapshot = state.snapshots.current().await?;
     let expiries = state.store.expiries().await?;
-    Ok(TargetFigures::new(targets, newest, &expiries))
+    let targets = snapshot.enabled().map(|(target, latest)| {
+        let newest = latest.map(|latest| latest.stored.result.clone());
+        (&target.spec, newest, expiries.get(&target.id).copied())
+    });
+    Ok(TargetFigures::new(targets))
 }
 
 fn exposed(

@@ -12,6 +12,7 @@ pub mod events;
 mod fresh;
 mod head;
 mod health;
+mod incidents;
 mod load;
 mod metrics;
 mod openapi;
@@ -106,6 +107,9 @@ fn added() -> OpenApiRouter<ApiState> {
         .routes(routes!(series::of_target))
         .routes(routes!(series::of_several))
         .routes(routes!(certificate::of_target))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::of_target))
         .routes(routes!(calendar::heatmap))
         .routes(routes!(calendar::uptime))
         .routes(routes!(events::stream))

@@ -28,6 +28,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     tags(
         (name = "fixed", description = "Routes that never lose a field; at the root and under /api/v1"),
         (name = "history", description = "The past, summed up"),
+        (name = "incidents", description = "Spans in which targets were down"),
         (name = "events", description = "What happens, as it happens"),
         (name = "session", description = "Signing in, for pages"),
         (name = "process", description = "The process itself"),

@@ -8,8 +8,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use super::query;
-use crate::model::Window;
+use super::{query, selection};
+use crate::model::{Kind, Window};
 
 /// Gives every query parameter of an operation its schema.
 pub fn describe(operation: &mut Operation) {
@@ -37,14 +37,23 @@ fn schema(name: &str) -> Option<Object> {
         "limit" | "points" | "weeks" | "days" | "beats" => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1)),
+        "open" => ObjectBuilder::new().schema_type(Type::Boolean),
         "window" => text().pattern(Some(windows())).examples(["1h"]),
         "status" => text().enum_values(Some(query::STATUSES)).examples(["all"]),
+        "type" => text().enum_values(Some(Kind::ALL.map(Kind::as_str))),
+        "outcome" => text().enum_values(Some(selection::OUTCOMES)),
+        "sort" => text().enum_values(Some(orders())).examples(["-latency"]),
         "tz" => text()
             .enum_values(Some(query::zones().collect::<Vec<_>>()))
             .examples(["Europe/Berlin"]),
         _ => return None,
     };
     Some(schema.build())
+}
+
+fn orders() -> Vec<String> {
+    let ways = |field: &str| [field.to_owned(), format!("-{field}")];
+    selection::FIELDS.into_iter().flat_map(ways).collect()
 }
 
 /// A regular expression of what [`Window`] takes.

@@ -166,6 +166,19 @@ impl Parameters {
             .map_err(|error| ApiError::bad_request("invalid_window", format!("{error}")))
     }
 
+    /// Whether incidents are wanted that go on, or that have ended.
+    pub fn open(&self) -> Result<Option<bool>, ApiError> {
+        match self.text("open") {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(ApiError::bad_request(
+                "invalid_open",
+                "invalid open, expected true or false",
+            )),
+        }
+    }
+
     pub fn status(&self) -> Result<Status, ApiError> {
         match self.text("status") {
             None | Some("enabled") => Ok(Status::Enabled),

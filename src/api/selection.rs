@@ -12,6 +12,11 @@ use super::snapshot::{Listing, Snapshot};
 use crate::model::{Kind, Outcome, ProbeResult};
 use crate::storage::{Existing, Status};
 
+/// What `outcome` takes.
+pub const OUTCOMES: [&str; 4] = ["up", "down", "unknown", "none"];
+/// What `sort` takes, each also after a `-`.
+pub const FIELDS: [&str; 6] = ["name", "group", "type", "outcome", "latency", "since"];
+
 /// What a target had to be like; nothing where all are taken.
 #[derive(Debug)]
 pub struct Selection {

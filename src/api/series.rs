@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Query, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -140,10 +139,16 @@ pub async fn of_target(
 pub async fn of_several(
     State(state): State<ApiState>,
     parameters: Parameters,
-    Wanted(references): Wanted,
 ) -> Result<Json<SeveralSeries>, ApiError> {
+    let references: Vec<_> = parameters.all("target").take(MOST_TARGETS + 1).collect();
+    if !(1..=MOST_TARGETS).contains(&references.len()) {
+        let message = format!(
+            "invalid target, expected it 1 to {MOST_TARGETS} times, each time with an id or name"
+        );
+        return Err(ApiError::bad_request("invalid_target", message));
+    }
     let mut targets = Vec::with_capacity(references.len());
-    for reference in &references {
+    for reference in references {
         let found = state.snapshots.target(reference).await?;
         let unknown = || ApiError::not_found("no target with one of these ids or names");
         targets.push(found.ok_or_else(unknown)?);
@@ -160,27 +165,6 @@ pub async fn of_several(
         axis,
         items: items.collect(),
     }))
-}
-
-/// The targets that a question names: `target`, once for each.
-pub struct Wanted(Vec<String>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Wanted {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|_| ApiError::bad_request("invalid_query", "the query string is malformed"))?;
-        let named = pairs.into_iter().filter(|(name, _)| name == "target");
-        let wanted: Vec<_> = named.map(|(_, reference)| reference).collect();
-        if wanted.is_empty() || wanted.len() > MOST_TARGETS {
-            let message = format!(
-                "invalid target, expected it 1 to {MOST_TARGETS} times, each time with an id or name"
-            );
-            return Err(ApiError::bad_request("invalid_target", message));
-        }
-        Ok(Self(wanted))
-    }
 }
 
 /// What the question's span says of each of these targets.

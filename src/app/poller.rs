@@ -6,10 +6,14 @@ use anyhow::Context;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::site::{Site, told};
+use crate::api::events::Feed;
 use crate::config::{self, DatabaseUrl, Loaded, Settings};
+use crate::incident::{Book, Change, What};
+use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::probe::Clients;
 use crate::probe::http::Roots;
@@ -17,6 +21,7 @@ use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::probe::threads::Threads;
 use crate::scheduler::{AtOnce, Dispatch, Finished, Scheduler};
+use crate::storage::incident::clerk::Clerk;
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::retention::{self, Keep};
 use crate::storage::spool::Place;
@@ -33,6 +38,9 @@ pub struct Poller {
     following: JoinHandle<Result<(), StoreError>>,
     deciding: JoinHandle<()>,
     recording: JoinHandle<()>,
+    writing: JoinHandle<()>,
+    /// Fires when no result will come any more.
+    decided: CancellationToken,
     rolling: JoinHandle<()>,
     retaining: JoinHandle<()>,
 }
@@ -60,9 +68,13 @@ impl Poller {
             pace: Pace::default(),
         };
         let recording = tokio::spawn(recorder.run(recorded));
+        let book = Arc::new(Book::default());
+        book.follow(counting(&metrics));
+        book.follow(telling(&site.events));
         let events = Arc::clone(&site.events);
         let shown = move |batch: &[Finished]| events.results(batch.iter().map(|it| &it.result));
-        let deciding = tokio::spawn(pipeline::run(finished, to_recorder, shown));
+        let deciding = pipeline::run(finished, Arc::clone(&book), to_recorder, shown);
+        let deciding = tokio::spawn(deciding);
 
         let resolver = Resolver::new();
         let dispatch = Arc::new(Dispatch::new(
@@ -87,8 +99,9 @@ impl Poller {
         let syncer = Syncer {
             store: site.store(),
             scheduler: Arc::clone(&scheduler),
+            incidents: Arc::clone(&book),
             clock,
-            metrics,
+            metrics: Arc::clone(&metrics),
             identities: identities(settings),
             applied: site.events.revision(),
         };
@@ -100,6 +113,14 @@ impl Poller {
             }
             Err(error) => return Err(error.into()),
         };
+        let clerk = Clerk {
+            store: site.store(),
+            book,
+            metrics,
+            location: settings.location.clone(),
+        };
+        let decided = CancellationToken::new();
+        let writing = tokio::spawn(clerk.run(move || clock.now(), decided.clone()));
         let watch = config::watch(&settings.targets_path, &loaded, site.stop.clone());
         let following = tokio::spawn(syncer.follow(waiting, watch));
         let rolling = rollup::run(site.store(), move || clock.now(), site.stop.clone());
@@ -117,6 +138,8 @@ impl Poller {
             following,
             deciding,
             recording,
+            writing,
+            decided,
             rolling: tokio::spawn(site.once_reached(rolling)),
             retaining: tokio::spawn(site.once_reached(retaining)),
         })
@@ -143,10 +166,27 @@ impl Poller {
         self.following.abort();
         self.dispatch.finish().await;
         drop((self.dispatch, self.scheduler));
-        for part in [self.deciding, self.recording, self.rolling, self.retaining] {
+        told(self.deciding.await);
+        self.decided.cancel();
+        for part in [self.recording, self.writing, self.rolling, self.retaining] {
             told(part.await);
         }
     }
+}
+
+fn counting(metrics: &Arc<Metrics>) -> Box<dyn Fn(&Change<'_>) + Send + Sync> {
+    let metrics = Arc::clone(metrics);
+    Box::new(move |change| match (change.what, change.incident.ended) {
+        (What::Opened, _) => drop(metrics.incidents_opened.inc()),
+        (_, Some(ended)) => drop(metrics.incidents_ended(ended.by).inc()),
+        _ => {}
+    })
+}
+
+/// Readers of events hear of incidents as they happen.
+fn telling(events: &Arc<Feed>) -> Box<dyn Fn(&Change<'_>) + Send + Sync> {
+    let events = Arc::clone(events);
+    Box::new(move |change| events.incident(&change.incident))
 }
 
 /// Only a server can be away while Pingu starts.

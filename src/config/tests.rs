@@ -47,9 +47,10 @@ fn parse(bytes: impl AsRef<[u8]>) -> Result<Loaded, FileError> {
 fn brief(Declared { id, spec }: &Declared) -> String {
     let probe = serde_json::to_string(&spec.probe).unwrap();
     let times = (spec.interval, spec.timeout, spec.slow_after);
+    let rule = (spec.incident.fail_after, spec.incident.recover_after);
     let words = (&spec.group, &spec.tags, &spec.description);
     format!(
-        "{:?} id={id:?} enabled={}\n  {times:?}\n  {words:?}\n  {probe}\n",
+        "{:?} id={id:?} enabled={}\n  {times:?} {rule:?}\n  {words:?}\n  {probe}\n",
         spec.name, spec.enabled
     )
 }

@@ -97,6 +97,35 @@ impl Metrics {
         );
     }
 
+    /// What results mean.
+    pub(super) fn register_incidents(&self, r: &mut Registry) {
+        r.register(
+            "incidents_open",
+            "Incidents that go on at this location",
+            self.incidents_open.clone(),
+        );
+        r.register(
+            "incidents_opened",
+            "Incidents that this process opened",
+            self.incidents_opened.clone(),
+        );
+        r.register(
+            "incidents_ended",
+            "Incidents that this process saw end, by how",
+            self.incidents_ended.clone(),
+        );
+        r.register(
+            "incidents_waiting",
+            "Incidents of which the newest state is not stored yet",
+            self.incidents_waiting.clone(),
+        );
+        r.register(
+            "incidents_dropped",
+            "Incidents given up: too many waited for the database, or it cannot take them",
+            self.incidents_dropped.clone(),
+        );
+    }
+
     pub(super) fn register_rest(&self, r: &mut Registry) {
         r.register(
             "slots_missed",

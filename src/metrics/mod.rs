@@ -20,7 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::model::{Kind, Outcome, ProbeResult};
+use crate::model::{Ending, Kind, Outcome, ProbeResult};
 use echoes::Echoes;
 pub use exposition::Format;
 pub use serving::{Serving, Shed};
@@ -63,6 +63,15 @@ pub struct Metrics {
     pub panics: Counter,
     /// Targets that are scheduled.
     pub targets: Gauge,
+    /// Incidents that go on.
+    pub incidents_open: Gauge,
+    pub incidents_opened: Counter,
+    /// Incidents that are over, by how they ended.
+    pub incidents_ended: Family<EndingLabel, Counter>,
+    /// Incidents of which the newest state is not stored yet.
+    pub incidents_waiting: Gauge,
+    /// Incidents that were given up, as too many waited or the database cannot take them.
+    pub incidents_dropped: Counter,
     pub reloads: Family<ReloadLabel, Counter>,
     /// 1 while the targets file is in use as it stands, 0 while an older one is.
     pub config_valid: Gauge,
@@ -127,6 +136,11 @@ pub struct ResolutionLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EndingLabel {
+    by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabel {
     r#type: &'static str,
 }
@@ -152,6 +166,7 @@ impl Metrics {
         let mut registry = Self::registry();
         metrics.register_results(&mut registry);
         metrics.register_retention(&mut registry);
+        metrics.register_incidents(&mut registry);
         metrics.register_rest(&mut registry);
         metrics.register_serving(&mut registry);
         registry.register_collector(Box::new(metrics.echoes.clone()));
@@ -165,6 +180,9 @@ impl Metrics {
             metrics.oldest(resolution, 0);
             let label = ResolutionLabel { resolution };
             drop(metrics.days_dropped.get_or_create(&label));
+        }
+        for by in [Ending::Recovered, Ending::Removed] {
+            metrics.incidents_ended(by);
         }
         // a count of zero is a figure too: alerts need it before the first miss
         metrics.all_missed();
@@ -211,6 +229,11 @@ impl Metrics {
             lag: Histogram::new(LAG_SECONDS),
             panics: Counter::default(),
             targets: Gauge::default(),
+            incidents_open: Gauge::default(),
+            incidents_opened: Counter::default(),
+            incidents_ended: Family::default(),
+            incidents_waiting: Gauge::default(),
+            incidents_dropped: Counter::default(),
             reloads: Family::default(),
             config_valid: Gauge::default(),
             config_time: Gauge::default(),
@@ -251,6 +274,13 @@ impl Metrics {
             self.dropped.get_or_create(&DroppedLabel { reason }).get()
         };
         Dropped::ALL.into_iter().map(counted).sum()
+    }
+
+    /// Incidents that ended so, as this process saw it.
+    pub fn incidents_ended(&self, by: Ending) -> Counter {
+        let by = by.as_str();
+        self.incidents_ended
+            .get_or_create_owned(&EndingLabel { by })
     }
 
     pub fn day_dropped(&self, resolution: &'static str) {
@@ -325,7 +355,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::TargetMap;
 
     #[test]
     fn the_names_are_stable() {
@@ -334,7 +363,7 @@ mod tests {
         metrics.reloaded(true);
         metrics.outcome(Outcome::Up).inc();
         metrics.serving.answered("page", 200, Duration::ZERO);
-        let targets = TargetFigures::new(Vec::new(), iter::empty(), &TargetMap::default());
+        let targets = TargetFigures::new(iter::empty());
         let text = metrics.expose(Some(targets), Format::OpenMetrics);
         let types: Vec<_> = text
             .lines()

@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::model::{
-    Detail, HttpVersion, Kind, Outcome, Phases, ProbeResult, Target, TargetMap, Timestamp,
+    Detail, HttpVersion, Kind, Outcome, Phases, ProbeResult, TargetSpec, Timestamp,
 };
 
 /// Every target; one look at them.
@@ -30,19 +30,16 @@ struct Shown {
 }
 
 impl TargetFigures {
-    /// Of `targets`, as far as there are results of them.
-    pub fn new(
-        targets: Vec<Target>,
-        newest: impl Iterator<Item = ProbeResult>,
-        expiries: &TargetMap<Timestamp>,
+    /// Of each target its newest result, and when the first certificate ends of those that it presented last.
+    pub fn new<'a>(
+        targets: impl Iterator<Item = (&'a TargetSpec, Option<ProbeResult>, Option<Timestamp>)>,
     ) -> Self {
-        let mut newest: TargetMap<_> = newest.map(|result| (result.target, result)).collect();
-        let shown = targets.into_iter().map(|target| Shown {
-            kind: target.spec.probe.kind(),
-            name: target.spec.name,
-            group: target.spec.group.unwrap_or_default(),
-            newest: newest.remove(&target.id),
-            expires_at: expiries.get(&target.id).copied(),
+        let shown = targets.map(|(spec, newest, expires_at)| Shown {
+            name: spec.name.clone(),
+            kind: spec.probe.kind(),
+            group: spec.group.clone().unwrap_or_default(),
+            newest,
+            expires_at,
         });
         Self(shown.collect())
     }

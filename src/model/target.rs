@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ProbeSpec;
+use super::{IncidentRule, ProbeSpec};
 
 /// The public identity of a target. It outlives renames, restarts and removal from the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +73,8 @@ pub struct TargetSpec {
     pub timeout: Duration,
     /// An answer that takes longer is marked `slow`.
     pub slow_after: Duration,
+    /// When its failures are an incident.
+    pub incident: IncidentRule,
     pub group: Option<String>,
     pub tags: Vec<String>,
     pub description: Option<String>,

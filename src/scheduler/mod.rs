@@ -5,7 +5,6 @@
 
 mod agenda;
 mod dispatch;
-mod slots;
 mod timetable;
 mod turns;
 
@@ -23,7 +22,6 @@ use crate::model::{Target, Timestamp};
 use crate::probe::URGENT;
 
 pub use dispatch::{Dispatch, Finished};
-pub use slots::Slots;
 pub use timetable::Due;
 use timetable::Timetable;
 pub use turns::AtOnce;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::agenda::Agenda;
-use super::slots::Slots;
-use crate::model::{Kind, Target, TargetMap, Timestamp};
+use crate::model::{Kind, Slots, Target, TargetMap, Timestamp};
 
 /// A newcomer whose first slot is further away than this gets an extra probe within it.
 pub const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -204,7 +203,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{IcmpSpec, ProbeSpec, TargetId, TargetSpec};
+    use crate::model::{IcmpSpec, IncidentRule, ProbeSpec, TargetId, TargetSpec};
 
     const NOW: Timestamp = Timestamp::from_micros(1_771_811_632_223_350);
 
@@ -217,6 +216,7 @@ mod tests {
                 interval,
                 timeout: interval,
                 slow_after: interval,
+                incident: IncidentRule::default(),
                 group: None,
                 tags: Vec::new(),
                 description: None,

@@ -7,10 +7,14 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use super::{
-    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
-    Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status, Store, StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, IncidentQuery, IncidentStore, Kept, Latest,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
+    Status, Store, StoreError,
 };
-use crate::model::{Declared, ProbeResult, StoredResult, Target, TargetId, TargetMap, Timestamp};
+use crate::model::{
+    Declared, Incident, ProbeResult, StoredIncident, StoredResult, Target, TargetId, TargetMap,
+    Timestamp,
+};
 
 /// The place of a store that arrives once.
 #[derive(Debug, Default)]
@@ -28,6 +32,29 @@ impl Awaited {
     fn store(&self) -> Result<&dyn Store, StoreError> {
         let missing = || StoreError::Unavailable("it is not reached yet".to_owned());
         self.arrived.get().map(AsRef::as_ref).ok_or_else(missing)
+    }
+}
+
+#[async_trait]
+impl IncidentStore for Awaited {
+    async fn write_incidents(&self, incidents: &[Incident]) -> Result<(), StoreError> {
+        self.store()?.write_incidents(incidents).await
+    }
+
+    async fn open_incidents(&self) -> Result<Vec<StoredIncident>, StoreError> {
+        self.store()?.open_incidents().await
+    }
+
+    async fn incidents(&self, query: &IncidentQuery) -> Result<Vec<StoredIncident>, StoreError> {
+        self.store()?.incidents(query).await
+    }
+
+    async fn incident(&self, id: i64) -> Result<Option<StoredIncident>, StoreError> {
+        self.store()?.incident(id).await
+    }
+
+    async fn forget_incidents(&self) -> Result<u64, StoreError> {
+        self.store()?.forget_incidents().await
     }
 }
 

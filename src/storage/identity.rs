@@ -111,7 +111,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{IcmpSpec, ProbeSpec, TargetSpec};
+    use crate::model::{IcmpSpec, IncidentRule, ProbeSpec, TargetSpec};
 
     fn declared(id: Option<&str>, name: &str) -> Declared {
         Declared {
@@ -122,6 +122,7 @@ mod tests {
                 interval: Duration::from_secs(1),
                 timeout: Duration::from_secs(1),
                 slow_after: Duration::from_millis(800),
+                incident: IncidentRule::default(),
                 group: None,
                 tags: Vec::new(),
                 description: None,

@@ -11,6 +11,7 @@ mod figures;
 mod floor;
 pub mod history;
 mod identity;
+pub mod incident;
 mod memory;
 mod plan;
 pub mod postgres;
@@ -40,6 +41,7 @@ pub use chain::Presented;
 pub use day::Day;
 pub use floor::{Floors, Kept, NO_FLOOR, Progress, Removed};
 pub use identity::Identities;
+pub use incident::{IncidentQuery, IncidentStore};
 pub use plan::{Change, Existing, SyncPlan};
 pub use roster::{Roster, Stamp};
 pub use standing::{Stamps, Standing};
@@ -51,9 +53,9 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 ///
 /// Methods may be called from any task. Reads see every write that returned before they began. None blocks the runtime.
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: IncidentStore + fmt::Debug + Send + Sync + 'static {
     /// Makes the database agree with the file, in one transaction: new targets get an id, known ones are updated, those the file
-    /// no longer has are disabled and stay. What was stored under a clock that has been set back since no longer counts as newest.
+    /// no longer has are disabled and stay; incidents of those that are not probed any more end. What was stored under a clock that has been set back since no longer counts as newest.
     async fn sync_targets(
         &self,
         declared: &[Declared],

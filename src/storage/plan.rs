@@ -199,7 +199,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{IcmpSpec, ProbeSpec};
+    use crate::model::{IcmpSpec, IncidentRule, ProbeSpec};
 
     fn spec(name: &str) -> TargetSpec {
         TargetSpec {
@@ -208,6 +208,7 @@ mod tests {
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             slow_after: Duration::from_millis(800),
+            incident: IncidentRule::default(),
             group: None,
             tags: Vec::new(),
             description: None,

@@ -118,6 +118,11 @@ impl Retention {
                 tracing::warn!(%error, "what nothing refers to any more is forgotten later");
             }
         }
+        if let Err(error) = self.forget_incidents().await {
+            left = true;
+            self.metrics.retention_failures.inc();
+            tracing::warn!(%error, "incidents of before the hours that are kept are forgotten later");
+        }
         if !left {
             let seconds = now.as_micros() as f64 / 1e6;
             self.metrics.retention_succeeded.set(seconds);
@@ -216,6 +221,14 @@ impl Retention {
         }
         if total > 0 {
             tracing::debug!(verdicts = total, "forgot what no result says any more");
+        }
+        Ok(())
+    }
+
+    /// As long as the hours of their time are kept, so are incidents.
+    async fn forget_incidents(&self) -> Result<(), StoreError> {
+        while !self.stop.is_cancelled() && self.store.forget_incidents().await? > 0 {
+            tokio::time::sleep(SHORTEST_PAUSE).await;
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::StoreError;
 use super::plan::Existing;
 use crate::model::{
-    ErrorText, Failure, Measurement, Observation, Outcome, ProbeResult, Reason, StoredResult,
-    TargetId, TargetSpec, Timestamp, Verdict, micros,
+    ErrorText, Failure, IncidentRule, Measurement, Observation, Outcome, ProbeResult, Reason,
+    StoredResult, TargetId, TargetSpec, Timestamp, Verdict, micros,
 };
 
 /// What `key % 4` of a verdict says.
@@ -161,11 +161,14 @@ pub struct TargetColumns {
     pub description: Option<String>,
     /// JSON.
     pub spec: String,
+    pub fail_after: i64,
+    pub recover_after: i64,
 }
 
 impl TargetColumns {
     pub fn existing(self) -> Result<Existing, StoreError> {
         let duration = |micros: i64| Duration::from_micros(micros.unsigned_abs());
+        let times = |times| u8::try_from(times).map_err(|_| unreadable("rule", times));
         let tags = serde_json::from_str(&self.tags);
         let probe = serde_json::from_str(&self.spec);
         Ok(Existing {
@@ -178,6 +181,10 @@ impl TargetColumns {
                 interval: duration(self.interval_us),
                 timeout: duration(self.timeout_us),
                 slow_after: duration(self.slow_after_us),
+                incident: IncidentRule {
+                    fail_after: times(self.fail_after)?,
+                    recover_after: times(self.recover_after)?,
+                },
                 group: self.group,
                 tags: tags.map_err(|_| unreadable("tag list", &self.tags))?,
                 description: self.description,

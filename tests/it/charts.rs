@@ -34,6 +34,7 @@ fn declared(name: &str) -> Declared {
         interval: Duration::from_secs(1_200),
         timeout: Duration::from_secs(1),
         slow_after: Duration::from_millis(800),
+        incident: pingu::model::IncidentRule::default(),
         group: None,
         tags: Vec::new(),
         description: None,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use pingu::model::{
     Certificate, Chain, Declared, Detail, Digest, ErrorText, Hop, HttpSpec, HttpVersion, IcmpSpec,
-    Measurement, Observation, Outcome, Packets, Phases, ProbeResult, ProbeSpec, Reason, Summary,
-    TargetId, TargetMap, TargetSpec, Timestamp,
+    IncidentRule, Measurement, Observation, Outcome, Packets, Phases, ProbeResult, ProbeSpec,
+    Reason, Summary, TargetId, TargetMap, TargetSpec, Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -20,16 +20,18 @@ use pingu::storage::{
 };
 use proptest::prelude::*;
 
+use crate::incident_cases::*;
+
 /// 2026-02-23T00:00:00Z: a midnight, so that days are crossed.
 const MIDNIGHT: i64 = 1_771_804_800_000_000;
 
-type Backend = Arc<dyn Store>;
+pub type Backend = Arc<dyn Store>;
 
-fn at(seconds: f64) -> Timestamp {
+pub fn at(seconds: f64) -> Timestamp {
     Timestamp::from_micros(MIDNIGHT + (seconds * 1e6) as i64)
 }
 
-fn icmp(name: &str) -> Declared {
+pub fn icmp(name: &str) -> Declared {
     Declared {
         id: None,
         spec: TargetSpec {
@@ -38,6 +40,7 @@ fn icmp(name: &str) -> Declared {
             interval: Duration::from_secs(60),
             timeout: Duration::from_millis(1000),
             slow_after: Duration::from_millis(800),
+            incident: IncidentRule::default(),
             group: Some("home".to_owned()),
             tags: vec![
                 "edge".to_owned(),
@@ -57,7 +60,7 @@ fn http(name: &str, url: &str) -> Declared {
 }
 
 /// Syncs and gives the ids in the order of the declarations.
-async fn sync(store: &Backend, declared: &[Declared]) -> Vec<TargetId> {
+pub async fn sync(store: &Backend, declared: &[Declared]) -> Vec<TargetId> {
     store.sync_targets(declared, at(0.0)).await.unwrap();
     let targets = store.targets(Status::All).await.unwrap();
     declared
@@ -72,7 +75,7 @@ async fn sync(store: &Backend, declared: &[Declared]) -> Vec<TargetId> {
         .collect()
 }
 
-fn up(target: TargetId, slot: Timestamp, latency_us: u64) -> ProbeResult {
+pub fn up(target: TargetId, slot: Timestamp, latency_us: u64) -> ProbeResult {
     let measurement = Measurement {
         latency: Some(Duration::from_micros(latency_us)),
         resolved_ip: Some("192.0.2.1".parse().unwrap()),
@@ -108,7 +111,7 @@ fn failed(target: TargetId, slot: Timestamp, outcome: Outcome) -> ProbeResult {
     )
 }
 
-async fn record(store: &Backend, batch: Vec<ProbeResult>) -> Recorded {
+pub async fn record(store: &Backend, batch: Vec<ProbeResult>) -> Recorded {
     store.record(batch.into()).await.unwrap()
 }
 
@@ -965,12 +968,12 @@ async fn agrees(
     }
 }
 
-fn day(offset: i64) -> Day {
+pub fn day(offset: i64) -> Day {
     Day(Day::of(at(0.0)).0 + offset)
 }
 
 /// All of a day; whether it could go.
-async fn drop_day(store: &Backend, resolution: Resolution, day: Day) -> bool {
+pub async fn drop_day(store: &Backend, resolution: Resolution, day: Day) -> bool {
     loop {
         match store.drop_day(resolution, day).await.unwrap() {
             Progress::Gone(_) => return true,
@@ -986,7 +989,7 @@ async fn days(store: &Backend, resolution: Resolution) -> Vec<Day> {
     filled.map(|kept| kept.day).collect()
 }
 
-const DAY: f64 = 86_400.0;
+pub const DAY: f64 = 86_400.0;
 
 async fn a_day_goes_once_its_roll_ups_are_made_and_nothing_comes_back(store: Backend) {
     use Resolution::Raw;
@@ -1321,6 +1324,13 @@ macro_rules! backend {
                 a_roll_up_is_never_made_of_less_than_it_knows,
                 roll_ups_outlast_what_they_are_made_of,
                 what_no_result_says_any_more_is_forgotten,
+                a_rule_comes_back_as_it_was_declared,
+                an_incident_comes_back_as_it_was_written_last,
+                an_incident_of_an_unknown_target_is_left_out,
+                incidents_have_pages_and_touch_their_span,
+                incidents_of_targets_that_leave_are_removed,
+                two_incidents_of_one_target_are_never_open,
+                incidents_outlast_results_and_go_with_their_hours,
                 the_state_of_the_whole_is_told,
                 a_closed_store_says_so,
             ]

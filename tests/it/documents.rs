@@ -109,11 +109,12 @@ fn every_yaml_block_is_a_valid_targets_file() {
 fn every_command_works() {
     // the documents speak of targets with these names
     let home = Home::new(
-        "targets:\n  - {name: router, type: icmp, host: 127.0.0.1, interval_seconds: 1}\n  - {name: website, type: http, url: 'http://127.0.0.1:1/', interval_seconds: 1}\n",
+        "targets:\n  - {name: router, type: icmp, host: 127.0.0.1, interval_seconds: 1}\n  - {name: website, type: http, url: 'http://127.0.0.1:1/', interval_seconds: 1}\n  - {name: gate, type: http, url: 'http://127.0.0.1:1/', interval_seconds: 1}\n",
     );
     let pingu = home.start();
     pingu.latest("router");
     pingu.latest("website");
+    wait_for_the_first_incident(&pingu);
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let mut count = 0;
     for block in blocks().into_iter().filter(|block| block.language == "sh") {
@@ -236,10 +237,11 @@ fn every_answer_in_the_api_document_has_the_fields_of_a_real_one() {
     pingu.latest("router");
     // a target that has every part of an HTTP result
     home.write_targets(&format!(
-        "targets:\n  - {{name: router, type: icmp, host: 127.0.0.1, interval_seconds: 1}}\n  - {{name: website, type: http, url: 'http://{}/health', interval_seconds: 1}}\n",
+        "targets:\n  - {{name: router, type: icmp, host: 127.0.0.1, interval_seconds: 1}}\n  - {{name: website, type: http, url: 'http://{}/health', interval_seconds: 1}}\n  - {{name: gate, type: http, url: 'http://127.0.0.1:1/', interval_seconds: 1}}\n",
         pingu.address
     ));
     pingu.latest("website");
+    wait_for_the_first_incident(&pingu);
     let blocks = blocks();
     let mut count = 0;
     for pair in blocks.windows(2) {
@@ -261,6 +263,14 @@ fn every_answer_in_the_api_document_has_the_fields_of_a_real_one() {
         count += 1;
     }
     assert!(count >= 8, "{count}");
+}
+
+/// The documents speak of an incident with the id 1.
+fn wait_for_the_first_incident(pingu: &Pingu) {
+    pingu.until("an incident of gate", |pingu| {
+        let found = pingu.items("/api/v1/incidents?target=gate");
+        (!found.is_empty() && pingu.get("/api/v1/incidents/1").status == 200).then_some(())
+    });
 }
 
 fn real_answer(pingu: &Pingu, path: &str) -> Value {

@@ -215,6 +215,36 @@ fn counts_and_changes_of_the_list_are_told() {
 }
 
 #[test]
+fn an_incident_is_told_when_it_opens_and_when_it_ends() {
+    let home = Home::new(TARGETS);
+    let pingu = home.start();
+    pingu.latest("closed");
+    let mut events = Events::open(&pingu, "", "");
+    events.of_kind("overview");
+    let port = pingu.address.port();
+    let moved = |port: u16| TARGETS.replace("port: 1,", &format!("port: {port},"));
+    home.write_targets(&moved(port));
+    let about = |open: bool| {
+        move |message: &Message| {
+            message.kind == "incident"
+                && message.data["items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|item| {
+                        item["target_name"] == "closed"
+                            && item["open"] == open
+                            && item["ended_at"].is_null() == open
+                    })
+        }
+    };
+    events.find("its end", about(false));
+    home.write_targets(&moved(1));
+    let opened = events.find("another one", about(true));
+    assert_eq!(opened.data["items"][0]["reason"], "refused", "{opened:?}");
+}
+
+#[test]
 fn every_result_of_one_target_is_told_at_once_to_who_asks_for_it() {
     let home = Home::new(TARGETS);
     let pingu = home.start();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, TargetId, TargetSpec,
-    Timestamp,
+    Declared, IcmpSpec, IncidentRule, Measurement, Observation, ProbeResult, ProbeSpec, TargetId,
+    TargetSpec, Timestamp,
 };
 use pingu::storage::history::{self, History};
 use pingu::storage::postgres::PostgresStore;
@@ -33,6 +33,7 @@ async fn target(store: &Backend) -> TargetId {
         interval: Duration::from_secs(5),
         timeout: Duration::from_secs(1),
         slow_after: Duration::from_millis(800),
+        incident: IncidentRule::default(),
         group: None,
         tags: Vec::new(),
         description: None,
@@ -294,7 +295,8 @@ async fn what_was_rolled_up_before_there_were_stamps_gets_some() {
         record(&store, id, [10, 20, DAY + 10]).await;
         settle(&store, DAY + 600).await;
         store.close().await;
-        let back = "DROP TABLE settled; DROP TABLE certificates";
+        let back = "DROP TABLE settled; DROP TABLE certificates; DROP TABLE incidents; \
+                    ALTER TABLE targets DROP COLUMN fail_after; ALTER TABLE targets DROP COLUMN recover_after";
         if is_sqlite {
             let connection = rusqlite::Connection::open(&path).unwrap();
             connection.execute_batch(back).unwrap();

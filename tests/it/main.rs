@@ -20,6 +20,8 @@ mod http_ask;
 mod http_expect;
 mod http_phases;
 mod http_probe;
+mod incident_cases;
+mod incidents;
 mod kinds;
 mod lists;
 mod metrics;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pingu::model::{
-    Declared, IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, TargetId, TargetSpec,
-    Timestamp,
+    Declared, IcmpSpec, IncidentRule, Measurement, Observation, ProbeResult, ProbeSpec, TargetId,
+    TargetSpec, Timestamp,
 };
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::{Recorded, ResultQuery, Status, Store, StoreError};
@@ -43,6 +43,7 @@ fn declared(name: &str) -> Declared {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(1),
             slow_after: Duration::from_millis(800),
+            incident: IncidentRule::default(),
             group: None,
             tags: Vec::new(),
             description: None,
@@ -237,7 +238,7 @@ fn four_processes_may_start_at_once_on_an_empty_database() {
     });
     // each migration once
     let versions = "SELECT count(*) || ' ' || count(DISTINCT version) || ' ' || max(version) FROM pingu_schema";
-    assert_eq!(database.sql(versions), ["6 6 6"]);
+    assert_eq!(database.sql(versions), ["7 7 7"]);
     assert_eq!(database.sql("SELECT count(*) FROM targets"), ["1"]);
     // all four probe the same slots at the same location: each is stored once, whoever was first
     running[3].until("results", |pingu| {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use pingu::metrics::Metrics;
 use pingu::model::{
-    Declared, IcmpSpec, Measurement, Observation, ProbeResult, ProbeSpec, Reason, TargetId,
-    TargetSpec, Timestamp,
+    Declared, IcmpSpec, IncidentRule, Measurement, Observation, ProbeResult, ProbeSpec, Reason,
+    TargetId, TargetSpec, Timestamp,
 };
 use pingu::storage::history::History;
 use pingu::storage::postgres::PostgresStore;
@@ -47,6 +47,7 @@ fn declared(name: &str) -> Declared {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(1),
             slow_after: Duration::from_millis(800),
+            incident: IncidentRule::default(),
             group: None,
             tags: Vec::new(),
             description: None,

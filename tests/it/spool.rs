@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pingu::metrics::Metrics;
 use pingu::model::{
-    Declared, Measurement, Observation, ProbeResult, StoredResult, Target, TargetId, TargetMap,
-    Timestamp,
+    Declared, Incident, Measurement, Observation, ProbeResult, StoredIncident, StoredResult,
+    Target, TargetId, TargetMap, Timestamp,
 };
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
-    Change, Day, Figures, FiguresQuery, Floors, Kept, Latest, Presented, Progress, Recorded,
-    Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status, Store, StoreError,
+    Change, Day, Figures, FiguresQuery, Floors, IncidentQuery, IncidentStore, Kept, Latest,
+    Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
+    Status, Store, StoreError,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -130,6 +131,29 @@ impl Inner {
             }
         }
         Ok(recorded)
+    }
+}
+
+#[async_trait]
+impl IncidentStore for Fake {
+    async fn write_incidents(&self, _: &[Incident]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn open_incidents(&self) -> Result<Vec<StoredIncident>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn incidents(&self, _: &IncidentQuery) -> Result<Vec<StoredIncident>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn incident(&self, _: i64) -> Result<Option<StoredIncident>, StoreError> {
+        Ok(None)
+    }
+
+    async fn forget_incidents(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 }
 

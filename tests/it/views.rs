@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingu::model::{
-    Declared, Detail, HttpSpec, Measurement, Observation, Phases, ProbeResult, ProbeSpec, Reason,
-    TargetId, TargetSpec, Timestamp,
+    Declared, Detail, HttpSpec, IncidentRule, Measurement, Observation, Phases, ProbeResult,
+    ProbeSpec, Reason, TargetId, TargetSpec, Timestamp,
 };
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
@@ -32,6 +32,7 @@ async fn fill(store: &dyn Store) {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(3),
             slow_after: Duration::from_millis(100),
+            incident: IncidentRule::default(),
             group: Some("web".to_owned()),
             tags: Vec::new(),
             description: None,

@@ -14,7 +14,7 @@ use super::message::{self, Beat, IncidentNews};
 use super::ring::Ring;
 use crate::api::serve::room;
 use crate::metrics::Metrics;
-use crate::model::{ProbeResult, TargetId, TargetMap};
+use crate::model::{Incident, ProbeResult, TargetId, TargetMap};
 
 /// Batches that wait to be told; the pipeline makes twenty a second.
 const QUEUE: usize = 64;
@@ -100,8 +100,9 @@ impl Feed {
     }
 
     /// Tells readers that an incident began, changed or ended.
-    pub fn incident(&self, news: IncidentNews) {
+    pub fn incident(&self, incident: &Incident) {
         if self.is_attended() {
+            let news = IncidentNews::of(incident, &self.location);
             self.hand(Handed::Incident(news));
         }
     }

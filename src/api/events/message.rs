@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::Measured;
-use crate::model::{Outcome, ProbeResult, Reason, StoredResult, TargetId, TargetMap, Timestamp};
+use crate::model::{
+    Ending, Incident, Outcome, ProbeResult, Reason, StoredResult, TargetId, TargetMap, Timestamp,
+};
 
 /// More results than this in one message, and only the newest of each target is told.
 const PLENTY: usize = 1000;
@@ -38,6 +40,8 @@ pub struct IncidentNews {
     /// Null while it goes on.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, example = "recovered")]
+    pub ended_by: Option<Ending>,
     /// Why the last probe failed, for programs and for people.
     #[schema(value_type = String, example = "timeout")]
     pub reason: Reason,
@@ -63,6 +67,22 @@ impl Beat {
             outcome: result.outcome(),
             latency_us: latency.map(|latency| latency.as_micros() as u64),
             impaired: result.slow || result.lossy(),
+        }
+    }
+}
+
+impl IncidentNews {
+    pub fn of(incident: &Incident, location: &str) -> Self {
+        Self {
+            target_id: incident.target.0,
+            target_name: String::new(),
+            location: location.to_owned(),
+            open: incident.is_open(),
+            began_at: incident.began,
+            ended_at: incident.ended.map(|ended| ended.at),
+            ended_by: incident.ended.map(|ended| ended.by),
+            reason: incident.last.reason,
+            error: incident.last.error.as_str().to_owned(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::tcp::TcpDraft;
 use super::tls::TlsDraft;
 use super::value::Answer;
 use super::way::WayDraft;
-use crate::model::{Declared, Kind, ProbeSpec, TargetSpec, default_slow_after};
+use crate::model::{Declared, IncidentRule, Kind, ProbeSpec, TargetSpec, default_slow_after};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -25,6 +25,8 @@ pub struct Draft {
     pub interval: Answer<Duration>,
     pub timeout: Answer<Duration>,
     pub slow_after: Answer<Duration>,
+    pub fail_after: Answer<u8>,
+    pub recover_after: Answer<u8>,
     pub group: Answer<String>,
     pub tags: Answer<Vec<String>>,
     pub description: Answer<String>,
@@ -149,6 +151,16 @@ impl Draft {
         }
     }
 
+    fn incident(&self, defaults: &Self) -> IncidentRule {
+        let built_in = IncidentRule::default();
+        let fail_after = self.fail_after.said().or(defaults.fail_after.said());
+        let recover_after = self.recover_after.said().or(defaults.recover_after.said());
+        IncidentRule {
+            fail_after: *fail_after.unwrap_or(&built_in.fail_after),
+            recover_after: *recover_after.unwrap_or(&built_in.recover_after),
+        }
+    }
+
     /// The target, if nothing about it is wrong; its problems have been told.
     pub fn finish(self, defaults: &Self) -> Option<Declared> {
         let kind = *self.kind.said()?;
@@ -160,6 +172,7 @@ impl Draft {
             || default_slow_after(timeout),
             |&slow_after| slow_after.min(timeout),
         );
+        let incident = self.incident(defaults);
         let (reach, way) = (&self.reach, self.way);
         let probe = match kind {
             Kind::Icmp => ProbeSpec::Icmp(self.icmp.finish(reach, defaults, timeout, interval)?),
@@ -183,6 +196,7 @@ impl Draft {
                 interval,
                 timeout,
                 slow_after,
+                incident,
                 group: self
                     .group
                     .into_said()

@@ -53,6 +53,18 @@ pub const KEYS: &[Key] = &[
         read: |draft, field, report| draft.slow_after = milliseconds(field, report),
     },
     Key {
+        name: "fail_after",
+        of: &Kind::ALL,
+        has_default: true,
+        read: |draft, field, report| draft.fail_after = results(field, report),
+    },
+    Key {
+        name: "recover_after",
+        of: &Kind::ALL,
+        has_default: true,
+        read: |draft, field, report| draft.recover_after = results(field, report),
+    },
+    Key {
         name: "group",
         of: &Kind::ALL,
         has_default: true,
@@ -77,6 +89,7 @@ pub const MAX_INTERVAL: Duration = Duration::from_secs(366 * 86_400);
 /// In characters.
 pub const MAX_NAME: usize = 300;
 
+const MAX_RESULTS: u8 = 100;
 const MAX_GROUP: usize = 100;
 const MAX_TAGS: usize = 32;
 const MAX_TAG: usize = 64;
@@ -177,6 +190,11 @@ fn milliseconds(field: Field<'_>, report: &mut Report) -> Answer<Duration> {
         }
         Ok(duration)
     })
+}
+
+/// How many results in a row.
+fn results(field: Field<'_>, report: &mut Report) -> Answer<u8> {
+    field.number(1, MAX_RESULTS, 2, report)
 }
 
 fn group(field: Field<'_>, report: &mut Report) -> Answer<String> {

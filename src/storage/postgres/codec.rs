@@ -93,6 +93,8 @@ pub fn existing(row: &Row) -> Result<Existing, StoreError> {
         tags: column(row, 9)?,
         description: column(row, 10)?,
         spec: column(row, 11)?,
+        fail_after: column::<i16>(row, 12)?.into(),
+        recover_after: column::<i16>(row, 13)?.into(),
     };
     columns.existing()
 }

@@ -10,6 +10,7 @@ mod codec;
 mod days;
 mod error;
 mod figures;
+mod incident;
 mod read;
 mod retention;
 mod schema;

@@ -14,13 +14,14 @@ use super::session::Session;
 /// What partitions, their keys and these statements need.
 const OLDEST_VERSION: i32 = 140_000;
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../sql/migrations/0001_start.postgres.sql"),
     include_str!("../sql/migrations/0002_rollups.postgres.sql"),
     include_str!("../sql/migrations/0003_retention.postgres.sql"),
     include_str!("../sql/migrations/0004_views.postgres.sql"),
     include_str!("../sql/migrations/0005_settled.postgres.sql"),
     include_str!("../sql/migrations/0006_certificates.postgres.sql"),
+    include_str!("../sql/migrations/0007_incidents.postgres.sql"),
 ];
 
 pub async fn migrate(mut session: Session, access: Access) -> Result<Migrated, Failed> {

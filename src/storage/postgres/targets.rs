@@ -10,6 +10,7 @@ use super::super::plan::{Existing, SyncPlan};
 use super::super::{Change, Roster, Stamp, Status, StoreError};
 use super::codec::{Instant, column, existing};
 use super::error::Failed;
+use super::incident;
 use super::schema;
 use super::session::{Purpose, Session, Sessions};
 use crate::model::{Declared, Target, TargetId, Timestamp, micros};
@@ -101,6 +102,7 @@ pub async fn sync(
                 )],
             )
             .await?;
+        incident::retire(&mut session, now).await?;
         session.finish().await?;
         Ok::<_, Failed>(plan.changes)
     };
@@ -156,6 +158,8 @@ struct Columns<'a> {
     hosts: Vec<Option<&'a str>>,
     urls: Vec<Option<String>>,
     specs: Vec<String>,
+    fail_afters: Vec<i16>,
+    recover_afters: Vec<i16>,
 }
 
 impl<'a> Columns<'a> {
@@ -180,6 +184,10 @@ impl<'a> Columns<'a> {
             columns.urls.push(spec.probe.url());
             let probe = serde_json::to_string(&spec.probe);
             columns.specs.push(probe.expect(plain));
+            columns.fail_afters.push(spec.incident.fail_after.into());
+            columns
+                .recover_afters
+                .push(spec.incident.recover_after.into());
         }
         columns
     }
@@ -210,6 +218,8 @@ async fn write(
                 (&rows.urls, Type::TEXT_ARRAY),
                 (&rows.specs, Type::TEXT_ARRAY),
                 (now, Type::TIMESTAMPTZ),
+                (&rows.fail_afters, Type::INT2_ARRAY),
+                (&rows.recover_afters, Type::INT2_ARRAY),
             ],
         )
         .await?;

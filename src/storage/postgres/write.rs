@@ -83,6 +83,11 @@ impl Writer {
         recorded
     }
 
+    /// Under which results are stored.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
     /// Waits until no batch is under way.
     pub async fn finish(&self) {
         drop(self.known.lock().await);

@@ -80,6 +80,8 @@ pub fn existing(row: &Row<'_>) -> Result<Existing, StoreError> {
         tags: text(9)?,
         description: optional(10)?,
         spec: text(11)?,
+        fail_after: number(12)?,
+        recover_after: number(13)?,
     };
     columns.existing()
 }

@@ -10,6 +10,7 @@ mod checkpoint;
 mod codec;
 mod days;
 mod figures;
+mod incident;
 mod open;
 mod read;
 mod retention;

@@ -12,13 +12,14 @@ use super::store_error;
 /// Marks the file as Pingu's in SQLite's header (`PRAGMA application_id`): "Ping".
 const APPLICATION_ID: i32 = 0x5069_6e67;
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../sql/migrations/0001_start.sqlite.sql"),
     include_str!("../sql/migrations/0002_rollups.sqlite.sql"),
     include_str!("../sql/migrations/0003_retention.sqlite.sql"),
     include_str!("../sql/migrations/0004_views.sqlite.sql"),
     include_str!("../sql/migrations/0005_settled.sqlite.sql"),
     include_str!("../sql/migrations/0006_certificates.sqlite.sql"),
+    include_str!("../sql/migrations/0007_incidents.sqlite.sql"),
 ];
 
 pub fn migrate(connection: &mut Connection) -> Result<Migrated, StoreError> {

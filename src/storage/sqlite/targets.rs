@@ -135,6 +135,8 @@ fn write(
             spec.probe.url(),
             serde_json::to_string(&spec.probe).expect(plain),
             now.as_micros(),
+            spec.incident.fail_after,
+            spec.incident.recover_after,
         ])
         .map_err(store_error)?;
     Ok(())

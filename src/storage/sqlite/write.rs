@@ -15,8 +15,8 @@ use super::codec::{column_micros, detail_json, outcome_began};
 use super::days::{self, Day, Kind};
 use super::figures;
 use super::verdict::Verdicts;
-use super::{retention, store_error, targets};
-use crate::model::{Declared, ProbeResult, TargetId, TargetMap, Timestamp, micros};
+use super::{incident, retention, store_error, targets};
+use crate::model::{Declared, Incident, ProbeResult, TargetId, TargetMap, Timestamp, micros};
 
 pub struct Writer {
     connection: Connection,
@@ -81,6 +81,7 @@ impl Writer {
                 [newest_possible],
             )
             .map_err(store_error)?;
+        incident::retire(&transaction, now)?;
         transaction.commit().map_err(store_error)?;
         Ok(plan.changes)
     }
@@ -177,32 +178,37 @@ impl Writer {
     }
 
     pub fn roll_up(&mut self, stale: Stale, figures: &[Figures]) -> Result<(), StoreError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(store_error)?;
-        figures::write(&transaction, stale, figures)?;
-        transaction.commit().map_err(store_error)
+        self.within(|connection| figures::write(connection, stale, figures))
     }
 
     pub fn drop_day(&mut self, resolution: Resolution, day: Day) -> Result<Progress, StoreError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(store_error)?;
-        let step = retention::drop_day(&transaction, resolution, day)?;
-        transaction.commit().map_err(store_error)?;
-        Ok(step)
+        self.within(|connection| retention::drop_day(connection, resolution, day))
     }
 
     pub fn forget_verdicts(&mut self) -> Result<u64, StoreError> {
+        self.within(retention::forget_verdicts)
+    }
+
+    pub fn write_incidents(&mut self, incidents: &[Incident]) -> Result<(), StoreError> {
+        let location = self.location.clone();
+        // that of the results may belong to a transaction that was rolled back
+        self.within(|connection| {
+            incident::write(connection, location_key(connection, &location)?, incidents)
+        })
+    }
+
+    /// Work that is a transaction of its own.
+    pub fn within<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(store_error)?;
-        let forgotten = retention::forget_verdicts(&transaction)?;
+        let done = work(&transaction)?;
         transaction.commit().map_err(store_error)?;
-        Ok(forgotten)
+        Ok(done)
     }
 
     /// Between jobs: what nobody has to wait for.

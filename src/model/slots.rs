@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::{TargetId, Timestamp, micros};
+use super::{TargetId, Timestamp, micros};
 
 /// The grid of a target's slots, in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,8 @@
+-- Those that go on, the newest first.
+SELECT i.id, t.id, t.name, l.name, i.began_at, i.opened_at, i.last_failed_at, i.ended_at, i.ended_by, i.failed,
+       i.reason, i.error, i.last_reason, i.last_error, i.changes::text
+FROM incidents AS i
+JOIN targets AS t ON t.key = i.target_key
+JOIN locations AS l ON l.key = i.location_key
+WHERE i.ended_at IS NULL
+ORDER BY i.began_at DESC, i.id DESC

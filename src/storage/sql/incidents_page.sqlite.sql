@@ -1,0 +1,13 @@
+-- Those that touch the span from ?1 to ?2 and come after the position ?3, ?4; with ?5 those that have ended alone. The newest ?6.
+-- The plus keeps SQLite from an index that does not order them.
+SELECT i.id, t.id, t.name, l.name, i.began_at, i.opened_at, i.last_failed_at, i.ended_at, i.ended_by, i.failed,
+       i.reason, i.error, i.last_reason, i.last_error, i.changes
+FROM incidents AS i
+JOIN targets AS t ON t.key = i.target_key
+JOIN locations AS l ON l.key = i.location_key
+WHERE i.began_at < ?2
+  AND (i.began_at, i.id) < (?3, ?4)
+  AND (i.began_at >= ?1 OR +i.ended_at IS NULL OR +i.ended_at > ?1)
+  AND (+i.ended_at IS NOT NULL OR NOT ?5)
+ORDER BY i.began_at DESC, i.id DESC
+LIMIT ?6
