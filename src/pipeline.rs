@@ -1,7 +1,8 @@
 //! What happens to each result, on one screen.
 //!
-//! Results come from the probes, are logged where a person would want to know, open and resolve incidents, and go on to storage.
-//! Nothing here waits for a database: the recorder takes results as fast as they come and holds those that cannot be stored yet.
+//! Results come from the probes, are shown to whoever listens, logged where a person would want to know, open and resolve incidents, and go on
+//! to storage. Nothing here waits for a database: the recorder takes results as fast as they come and holds those that cannot be stored
+//! yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,13 @@ pub const QUEUE: usize = 65_536;
 const REST: Duration = Duration::from_millis(50);
 
 /// Runs until every probe has handed over its result.
+///
+/// `shown` must not wait.
 pub async fn run(
     mut finished: mpsc::Receiver<Finished>,
     incidents: Arc<Book>,
     recorder: mpsc::Sender<ProbeResult>,
+    shown: impl Fn(&[Finished]),
 ) {
     let mut outcomes = Outcomes::default();
     let mut batch = Vec::new();
@@ -36,6 +40,7 @@ pub async fn run(
             tracing::error!("the recorder has ended; results are lost");
             return;
         };
+        shown(&batch);
         for (Finished { target, result }, place) in batch.drain(..).zip(places) {
             outcomes.log(&target, &result);
             incidents.see(target.spec.incident, &result);

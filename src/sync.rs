@@ -3,6 +3,7 @@
 //! A file is applied whole or not at all. While the database is away a changed file waits, and probing goes on as it was.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -25,6 +26,8 @@ pub struct Syncer {
     pub metrics: Arc<Metrics>,
     /// Where a start without the database finds the ids; nothing for a database that is always here.
     pub identities: Option<Identities>,
+    /// How often a file was applied: whoever shows the list of targets looks at it again.
+    pub applied: Arc<AtomicU64>,
 }
 
 impl Syncer {
@@ -44,6 +47,7 @@ impl Syncer {
         self.incidents.watch(targets.iter(), now);
         self.scheduler
             .replace(targets.into_iter().map(Arc::new).collect());
+        self.applied.fetch_add(1, Ordering::Relaxed);
         self.metrics.reloaded(true);
         self.metrics.config_time.set(now.as_micros() as f64 / 1e6);
         let count = |wanted: fn(&Change) -> bool| changes.iter().filter(|c| wanted(c)).count();

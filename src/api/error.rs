@@ -69,6 +69,14 @@ impl ApiError {
                 ("payload_too_large", "the body is larger than 64 KiB")
             }
             StatusCode::URI_TOO_LONG => ("uri_too_long", "the request line is longer than 8 KiB"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+                "headers_too_large",
+                "the headers are longer than 64 KiB, or more than 100",
+            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+                "unsupported_media_type",
+                "the body has to come with content-type: application/json",
+            ),
             StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => {
                 return Self::unavailable("the answer took longer than 10 s; try again later");
             }
@@ -77,6 +85,26 @@ impl ApiError {
             _ => return Self::internal(),
         };
         Self::new(status, code, message)
+    }
+}
+
+impl ApiError {
+    /// More requests are under way than there is room for: of those that read history, or of all.
+    pub fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "too many requests at once; try again later",
+        )
+    }
+
+    /// The body as it is sent where no handler can answer.
+    pub fn text(&self) -> String {
+        let body = ErrorBody {
+            error: self.message.clone(),
+            code: self.code.to_owned(),
+        };
+        serde_json::to_string(&body).expect("two texts always serialise")
     }
 }
 

@@ -8,9 +8,12 @@ mod calendar;
 mod certificate;
 mod cursor;
 mod error;
+pub mod events;
 mod fresh;
+mod head;
 mod health;
 mod incidents;
+mod load;
 mod metrics;
 mod openapi;
 mod overview;
@@ -22,23 +25,23 @@ mod results;
 mod selection;
 mod series;
 mod serve;
+mod session;
 mod snapshot;
 mod summary;
 mod targets;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -48,6 +51,9 @@ use crate::metrics::Metrics;
 use crate::model::{Target, Timestamp};
 use crate::storage::Store;
 use crate::storage::history::History;
+
+use events::Feed;
+use load::Load;
 
 pub use error::ApiError;
 pub use results::Measured;
@@ -74,6 +80,7 @@ pub struct ApiState {
     pub token: Option<Arc<SecretString>>,
     /// Whether the scheduler looks at its timetable, where there is one.
     pub alive: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub events: Arc<Feed>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -107,6 +114,8 @@ fn added() -> OpenApiRouter<ApiState> {
         .routes(routes!(incidents::of_target))
         .routes(routes!(calendar::heatmap))
         .routes(routes!(calendar::uptime))
+        .routes(routes!(events::stream))
+        .routes(routes!(session::state, session::sign_in, session::sign_out))
 }
 
 /// What an operator or another program asks of the process itself.
@@ -140,8 +149,11 @@ pub fn process_router(state: ApiState) -> Router {
 
 /// Every request passes here, whatever answers it.
 fn guarded(routes: Router<ApiState>, state: ApiState, rest: Router) -> Router {
+    let metrics = Arc::clone(&state.metrics);
+    let load = Load::new(Arc::clone(&metrics));
     routes
         .layer(from_fn(representation::represent))
+        .layer(from_fn_with_state(load, load::bound))
         .layer(from_fn_with_state(state.clone(), auth::require_token))
         .fallback_service(rest)
         .layer(from_fn(bounded_target))
@@ -152,17 +164,20 @@ fn guarded(routes: Router<ApiState>, state: ApiState, rest: Router) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(CatchPanicLayer::custom(|panic| panicked(&panic)))
         .layer(from_fn(errors_as_json))
-        .layer(header("x-content-type-options", "nosniff"))
-        .layer(header("referrer-policy", "no-referrer"))
-        .layer(header("x-frame-options", "DENY"))
+        .layer(from_fn(head::complete))
+        .layer(from_fn_with_state(metrics, counted))
         .with_state(state)
 }
 
-fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(
-        HeaderName::from_static(name),
-        HeaderValue::from_static(value),
-    )
+/// Counts every request by its route, never by what the client wrote.
+async fn counted(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("page", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    metrics.serving.answered(route, status, began.elapsed());
+    response
 }
 
 async fn not_here() -> ApiError {

@@ -8,6 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::events::{Counts, IncidentNews};
 use super::{ApiState, parameter};
 
 /// The reader of `/docs` sets styles from its script, and shows icons that are part of its style sheet.
@@ -22,10 +23,14 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
                        `{\"error\": …, \"code\": …}`. Unknown query parameters are ignored.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    // what events say is in no answer's schema: they are text
+    components(schemas(Counts, IncidentNews)),
     tags(
         (name = "fixed", description = "Routes that never lose a field; at the root and under /api/v1"),
         (name = "history", description = "The past, summed up"),
         (name = "incidents", description = "Spans in which targets were down"),
+        (name = "events", description = "What happens, as it happens"),
+        (name = "session", description = "Signing in, for pages"),
         (name = "process", description = "The process itself"),
     )
 )]
@@ -39,7 +44,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
     for (path, item) in &mut document.paths.paths {
         let versioned = path.starts_with("/api/v1");
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
             parameter::describe(operation);
             // one handler serves both places, and an operation's id must be unique
             let resource = operation
@@ -55,7 +60,7 @@ pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
                 .replace(['/', '-'], "_")
                 .replace(['{', '}'], "");
             let version = if versioned { "v1_" } else { "" };
-            operation.operation_id = Some(format!("{version}{resource}_{name}"));
+            operation.operation_id = Some(format!("{version}{resource}_{name}{method}"));
         }
     }
     let docs = SwaggerUi::new("/docs").url("/openapi.json", document);
@@ -67,8 +72,13 @@ pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
         ))
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.delete]
-        .into_iter()
-        .flatten()
+/// With what sets its id apart from that of reading the same path.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("", &mut item.get),
+        ("_post", &mut item.post),
+        ("_delete", &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }

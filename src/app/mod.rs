@@ -75,6 +75,9 @@ pub async fn api(
 ) -> Result<(), StartError> {
     let mut site = Site::open(settings, Access::Read, Metrics::of_reader(), stop).await?;
     let routes = |state| api::router(state, pages::router());
+    // another process probes: what it found is looked up while somebody listens
+    let following = api::events::follow(Arc::clone(&site.events), site.store());
+    tokio::spawn(site.once_reached(following));
     // nothing here can get stuck that would still answer
     ready(site.serve(settings, || true, routes));
     let outcome = site.stopped(pending()).await;

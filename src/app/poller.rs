@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::site::{Site, told};
+use crate::api::events::Feed;
 use crate::config::{self, DatabaseUrl, Loaded, Settings};
 use crate::incident::{Book, Change, What};
 use crate::metrics::Metrics;
@@ -19,7 +20,7 @@ use crate::probe::http::Roots;
 use crate::probe::icmp::IcmpProber;
 use crate::probe::resolve::Resolver;
 use crate::probe::threads::Threads;
-use crate::scheduler::{AtOnce, Dispatch, Scheduler};
+use crate::scheduler::{AtOnce, Dispatch, Finished, Scheduler};
 use crate::storage::incident::clerk::Clerk;
 use crate::storage::recorder::{self, Pace, Recorder};
 use crate::storage::retention::{self, Keep};
@@ -69,7 +70,10 @@ impl Poller {
         let recording = tokio::spawn(recorder.run(recorded));
         let book = Arc::new(Book::default());
         book.follow(counting(&metrics));
-        let deciding = pipeline::run(finished, Arc::clone(&book), to_recorder);
+        book.follow(telling(&site.events));
+        let events = Arc::clone(&site.events);
+        let shown = move |batch: &[Finished]| events.results(batch.iter().map(|it| &it.result));
+        let deciding = pipeline::run(finished, Arc::clone(&book), to_recorder, shown);
         let deciding = tokio::spawn(deciding);
 
         let resolver = Resolver::new();
@@ -99,6 +103,7 @@ impl Poller {
             clock,
             metrics: Arc::clone(&metrics),
             identities: identities(settings),
+            applied: site.events.revision(),
         };
         let waiting = match syncer.apply(&loaded).await {
             Ok(()) => None,
@@ -176,6 +181,12 @@ fn counting(metrics: &Arc<Metrics>) -> Box<dyn Fn(&Change<'_>) + Send + Sync> {
         (_, Some(ended)) => drop(metrics.incidents_ended(ended.by).inc()),
         _ => {}
     })
+}
+
+/// Readers of events hear of incidents as they happen.
+fn telling(events: &Arc<Feed>) -> Box<dyn Fn(&Change<'_>) + Send + Sync> {
+    let events = Arc::clone(events);
+    Box::new(move |change| events.incident(&change.incident))
 }
 
 /// Only a server can be away while Pingu starts.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use axum::Router;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::database::Database;
+use crate::api::events::{Feed, Handed, Teller};
 use crate::api::{self, ApiState, Snapshots};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -23,6 +25,9 @@ pub struct Site {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
+    /// Where those who listen are told of what happens.
+    pub events: Arc<Feed>,
+    handed: Option<mpsc::Receiver<Handed>>,
     database: Database,
     listener: Option<TcpListener>,
     address: SocketAddr,
@@ -39,10 +44,13 @@ impl Site {
         raise_descriptor_limit();
         let clock = Clock::start();
         let (listener, address) = listen(settings.listen).await?;
+        let (events, handed) = Feed::new(&settings.location, Arc::clone(&metrics), stop.clone());
         Ok(Self {
             clock,
             metrics,
             stop,
+            events,
+            handed: Some(handed),
             database: Database::open(settings, access).await?,
             listener: Some(listener),
             address,
@@ -84,9 +92,17 @@ impl Site {
             started: self.clock.now(),
             token: settings.api_token.clone().map(Arc::new),
             alive: Arc::new(alive),
+            events: Arc::clone(&self.events),
         };
+        if let Some(inbox) = self.handed.take() {
+            let (feed, store) = (Arc::clone(&self.events), self.store());
+            let teller = Teller { feed, store, inbox };
+            // it ends with `stop`, and nothing waits for what it tells
+            tokio::spawn(teller.run());
+        }
         if let Some(listener) = self.listener.take() {
-            let serving = api::serve(listener, routes(state), self.stop.clone());
+            let metrics = Arc::clone(&self.metrics);
+            let serving = api::serve(listener, routes(state), metrics, self.stop.clone());
             self.serving = Some(tokio::spawn(serving));
         }
         self.address

@@ -57,7 +57,8 @@ pub const API_TOKEN: Setting = Setting {
     expected: "at least 16 visible characters without spaces, or no such line at all",
     help: &[
         "Who has it may read: with a token set, every route but /livez, /readyz and the page's own files",
-        "asks for the header \"Authorization: Bearer <token>\". Set one before LISTEN lets other machines in.",
+        "asks for the header \"Authorization: Bearer <token>\", or for a session that was opened with it (the page does that).",
+        "Set one before LISTEN lets other machines in: 16 to 512 characters, such as openssl rand -base64 32 makes.",
     ],
     is_secret: true,
 };

@@ -165,4 +165,45 @@ impl Metrics {
             self.config_time.clone(),
         );
     }
+
+    /// What readers cost.
+    pub(super) fn register_serving(&self, r: &mut Registry) {
+        let serving = &self.serving;
+        r.register(
+            "http_requests",
+            "Requests that were answered, by route and class of status; page is what is no route, unread what could not be read",
+            serving.requests.clone(),
+        );
+        r.register_with_unit(
+            "http_request_duration",
+            "From a request's headers to those of its answer",
+            Unit::Seconds,
+            serving.durations.clone(),
+        );
+        r.register(
+            "http_shed",
+            "Requests that were refused because too many were under way, by the bound that had no room",
+            serving.shed.clone(),
+        );
+        r.register(
+            "http_connections",
+            "Connections of readers that are open",
+            serving.connections.clone(),
+        );
+        r.register(
+            "http_connections_evicted",
+            "Connections that were closed to make room for others: idle ones, or with an answer that was not read",
+            serving.evicted.clone(),
+        );
+        r.register(
+            "event_streams",
+            "Event streams that are open",
+            serving.streams.clone(),
+        );
+        r.register(
+            "event_streams_left_behind",
+            "Event streams that were ended because their reader was too slow",
+            serving.left_behind.clone(),
+        );
+    }
 }

@@ -5,6 +5,7 @@
 mod echoes;
 mod exposition;
 mod list;
+mod serving;
 mod target;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 use crate::model::{Ending, Kind, Outcome, ProbeResult};
 use echoes::Echoes;
 pub use exposition::Format;
+pub use serving::{Serving, Shed};
 pub use target::TargetFigures;
 
 /// Pingu's own figures.
@@ -74,6 +76,8 @@ pub struct Metrics {
     /// 1 while the targets file is in use as it stands, 0 while an older one is.
     pub config_valid: Gauge,
     pub config_time: Gauge<f64, AtomicU64>,
+    /// What readers cost.
+    pub serving: Serving,
     echoes: Echoes,
 }
 
@@ -164,6 +168,7 @@ impl Metrics {
         metrics.register_retention(&mut registry);
         metrics.register_incidents(&mut registry);
         metrics.register_rest(&mut registry);
+        metrics.register_serving(&mut registry);
         registry.register_collector(Box::new(metrics.echoes.clone()));
         metrics.registry = registry;
         for reason in Dropped::ALL {
@@ -188,7 +193,9 @@ impl Metrics {
     /// Those of a process that answers readers: a zero for each figure of probing would say that it went wrong.
     pub fn of_reader() -> Arc<Self> {
         let mut metrics = Self::unregistered();
-        metrics.registry = Self::registry();
+        let mut registry = Self::registry();
+        metrics.register_serving(&mut registry);
+        metrics.registry = registry;
         Arc::new(metrics)
     }
 
@@ -230,6 +237,7 @@ impl Metrics {
             reloads: Family::default(),
             config_valid: Gauge::default(),
             config_time: Gauge::default(),
+            serving: Serving::default(),
             echoes: Echoes::default(),
         }
     }
@@ -344,6 +352,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use std::iter;
+    use std::time::Duration;
 
     use super::*;
 
@@ -353,6 +362,7 @@ mod tests {
         metrics.missed(Kind::Icmp, 1);
         metrics.reloaded(true);
         metrics.outcome(Outcome::Up).inc();
+        metrics.serving.answered("page", 200, Duration::ZERO);
         let targets = TargetFigures::new(iter::empty());
         let text = metrics.expose(Some(targets), Format::OpenMetrics);
         let types: Vec<_> = text
