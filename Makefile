@@ -71,7 +71,7 @@ test: test-tools ## run every test
 # Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools. Debian keeps
 # the server's programs out of the PATH; TEST_DATABASE_URL does not replace them, as some tests stop their server.
 test-tools:
-	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux pgbouncer:pgbouncer; do \
+	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux pgbouncer:pgbouncer python3:python3; do \
 		command -v $${tool%%:*} >/dev/null 2>&1 || missing="$$missing $${tool##*:}"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	if [ -n "$$missing" ]; then \

@@ -67,7 +67,8 @@ fn blocks() -> Vec<Block> {
 #[test]
 fn every_block_has_a_language_that_is_tested_or_plain() {
     for block in blocks() {
-        let known = ["sh", "yaml", "json", "sql", "text", ""].contains(&block.language.as_str());
+        let known =
+            ["sh", "yaml", "json", "sql", "python", "text", ""].contains(&block.language.as_str());
         assert!(known, "{}: {}", block.place, block.language);
     }
 }
@@ -155,6 +156,34 @@ fn every_command_works() {
         }
     }
     assert!(count >= 10);
+}
+
+#[test]
+fn every_program_runs() {
+    let home = Home::new(
+        "targets:\n  - {name: router, type: icmp, host: 127.0.0.1, interval_seconds: 1}\n  - {name: gate, type: tcp, host: 127.0.0.1, port: 1, interval_seconds: 1}\n",
+    );
+    let pingu = home.start();
+    pingu.latest("router");
+    pingu.latest("gate");
+    let programs = blocks().into_iter().filter(|it| it.language == "python");
+    let mut count = 0;
+    for block in programs {
+        let mine = format!("http://{}", pingu.address);
+        let text = block.text.replace("http://127.0.0.1:8000", &mine);
+        let output = std::process::Command::new("python3")
+            .args(["-c", &text])
+            .output();
+        let output = output.expect("python3 is there");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {output:?}", block.place);
+        assert!(
+            said.contains(" up ") && said.contains("gate is down since"),
+            "{said}"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 1);
 }
 
 /// Splits as a shell does, as far as the documents need it: at spaces, but not within single quotes.
