@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use pingu::config::DatabaseUrl;
-use pingu::model::{Declared, ProbeResult, TargetId, Timestamp};
-use pingu::scheduler::Slots;
+use pingu::model::{Declared, ProbeResult, Slots, TargetId, Timestamp};
+
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
 use pingu::storage::{Recorded, Status, Store, rollup};

@@ -16,6 +16,7 @@ mod incidents;
 mod load;
 mod metrics;
 mod openapi;
+mod overview;
 mod parameter;
 mod process;
 mod query;
@@ -106,6 +107,7 @@ fn added() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(series::of_target))
         .routes(routes!(series::of_several))
+        .routes(routes!(overview::overview))
         .routes(routes!(certificate::of_target))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))

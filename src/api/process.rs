@@ -12,6 +12,9 @@ use super::error::{ApiError, ErrorBody};
 
 const DATABASE_DEADLINE: Duration = Duration::from_millis(1500);
 
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const REVISION: Option<&str> = option_env!("PINGU_REVISION");
+
 /// A word that says yes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Yes {
@@ -57,7 +60,7 @@ pub async fn readyz(State(state): State<ApiState>) -> Result<Json<Yes>, ApiError
 #[utoipa::path(get, path = "/version", tag = "process", responses((status = 200, body = Version)))]
 pub async fn version() -> Json<Version> {
     Json(Version {
-        version: env!("CARGO_PKG_VERSION"),
-        revision: option_env!("PINGU_REVISION"),
+        version: VERSION,
+        revision: REVISION,
     })
 }

@@ -186,15 +186,14 @@ pub async fn represent(mut request: Request, next: Next) -> Response {
     let coding = Coding::wanted(request.headers());
     let asked = request.headers_mut().remove(IF_NONE_MATCH);
     let response = next.run(request).await;
-    let mut response = match has_representations(&response) {
-        true => match represented(response, coding, asked.as_ref()).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be put together");
-                ApiError::internal().into_response()
-            }
-        },
-        false => response,
+    let mut response = if has_representations(&response) {
+        let whole = represented(response, coding, asked.as_ref()).await;
+        whole.unwrap_or_else(|error| {
+            tracing::error!(%error, "an answer could not be put together");
+            ApiError::internal().into_response()
+        })
+    } else {
+        response
     };
     if is_head {
         let length = response.body().size_hint().exact();

@@ -26,9 +26,15 @@ pub struct Selection {
     group: Option<String>,
     tags: Vec<String>,
     kind: Option<Kind>,
-    /// Nothing within: no result.
-    outcome: Option<Option<Outcome>>,
+    outcome: Option<Wanted>,
     sort: Sort,
+}
+
+/// What the newest result has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Outcome(Outcome),
+    NoResult,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,9 +167,10 @@ impl Selection {
             && self.group.as_deref().is_none_or(|wanted| wanted == group)
             && self.tags.iter().all(|tag| spec.tags.contains(tag))
             && self.kind.is_none_or(|kind| spec.probe.kind() == kind)
-            && self
-                .outcome
-                .is_none_or(|wanted| newest(target, snapshot).map(ProbeResult::outcome) == wanted)
+            && self.outcome.is_none_or(|wanted| {
+                let outcome = newest(target, snapshot).map(ProbeResult::outcome);
+                outcome.map_or(Wanted::NoResult, Wanted::Outcome) == wanted
+            })
     }
 
     fn place(&self, target: &Existing, snapshot: Option<&Snapshot>) -> Place {
@@ -252,12 +259,12 @@ fn kind(text: &str) -> Result<Kind, ApiError> {
     })
 }
 
-fn outcome(text: &str) -> Result<Option<Outcome>, ApiError> {
+fn outcome(text: &str) -> Result<Wanted, ApiError> {
     match text {
-        "up" => Ok(Some(Outcome::Up)),
-        "down" => Ok(Some(Outcome::Down)),
-        "unknown" => Ok(Some(Outcome::Unknown)),
-        "none" => Ok(None),
+        "up" => Ok(Wanted::Outcome(Outcome::Up)),
+        "down" => Ok(Wanted::Outcome(Outcome::Down)),
+        "unknown" => Ok(Wanted::Outcome(Outcome::Unknown)),
+        "none" => Ok(Wanted::NoResult),
         _ => Err(ApiError::bad_request(
             "invalid_outcome",
             "invalid outcome, expected up, down, unknown or none",
@@ -285,4 +292,30 @@ fn sort(text: &str) -> Result<Sort, ApiError> {
         }
     };
     Ok(Sort { field, is_reversed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_description_are_those_that_are_taken() {
+        let (mut outcomes, mut sorts) = (Vec::new(), Vec::new());
+        for word in OUTCOMES {
+            outcomes.push(outcome(word).ok());
+        }
+        for word in FIELDS {
+            sorts.push(sort(word).ok());
+            sorts.push(sort(&format!("-{word}")).ok());
+        }
+        for (index, found) in outcomes.iter().enumerate() {
+            assert!(found.is_some() && !outcomes[..index].contains(found));
+        }
+        for (index, found) in sorts.iter().enumerate() {
+            assert!(found.is_some() && !sorts[..index].contains(found));
+        }
+        for wrong in ["", "-", "UP", "--name", "name-", " name"] {
+            assert!(outcome(wrong).is_err() && sort(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -153,6 +153,11 @@ impl Listing {
             .map(|(_, target)| target)
     }
 
+    /// The target with this id.
+    pub fn target(&self, id: TargetId) -> Option<&Existing> {
+        self.known.roster.target(id)
+    }
+
     /// The target that a reference names, and the place of the answer that shows it.
     pub fn find(&self, reference: &str) -> Option<(&Existing, &OnceLock<Arc<Encoded>>)> {
         let index = self.known.roster.find(reference)?;

@@ -1,5 +1,7 @@
 //! `/summary`: the figures of a window that ends now.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -9,9 +11,12 @@ use uuid::Uuid;
 use super::cursor::{List, Position, Scope};
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
-use super::{ApiState, Named};
-use crate::model::{Summary, TargetId, Timestamp, Window};
-use crate::storage::{Status, history};
+use super::{ApiState, Named, unknown_target};
+use crate::model::{Outcome, ProbeResult, Slots, Summary, Timestamp, Window};
+use crate::storage::{Existing, Latest, Status, history};
+
+/// What a result may take, after its probe has ended, until it can be read.
+const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// Figures of every enabled target.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +47,14 @@ pub struct SummaryItem {
     total_probes: u64,
     /// Results that say nothing of the target, because the prober itself was at fault.
     unknown_probes: u64,
+    /// Slots since the target was first in the file that have no result, reckoned with its present interval: Pingu did not run, or could
+    /// not start the probe before the next slot.
+    missed_probes: u64,
+    /// Down results times the target's present interval.
+    downtime_seconds: f64,
+    /// What the newest result found; null where there is none.
+    #[schema(value_type = Option<String>, example = "up")]
+    outcome: Option<Outcome>,
     /// Failed packets among those sent, or failed probes where a probe is not made of packets.
     loss_percent: Option<f64>,
     min_latency_ms: Option<f64>,
@@ -88,8 +101,9 @@ pub async fn all(
         Some(Position::Place { name, id, .. }) => Some((name, id)),
         Some(Position::Instant { .. }) | None => None,
     };
-    let listing = state.snapshots.listing().await?;
-    let mut targets: Vec<_> = listing
+    let snapshot = state.snapshots.current().await?;
+    let mut targets: Vec<_> = snapshot
+        .listing
         .targets(Status::Enabled)
         .filter(|it| {
             let after = after.as_ref().map(|(name, id)| (name, *id));
@@ -109,7 +123,12 @@ pub async fn all(
     let mut summaries = state.history.summaries(None, since, now).await?;
     let items = targets.into_iter().map(|target| {
         let summary = summaries.remove(&target.id).unwrap_or_default();
-        SummaryItem::new(target.id, target.spec.name.clone(), &summary)
+        SummaryItem::new(
+            target,
+            snapshot.latest_of(target.id),
+            &summary,
+            (since, now),
+        )
     });
     Ok(Json(SummaryList {
         window: window.to_string(),
@@ -138,12 +157,17 @@ pub async fn one(
 ) -> Result<Json<WindowedSummary>, ApiError> {
     let window = parameters.window()?;
     let (since, now) = span(&state, &window);
+    // before the results are counted: none may be newer than those
+    let snapshot = state.snapshots.current().await?;
     let mut summaries = state.history.summaries(Some(target.id), since, now).await?;
     let summary = summaries.remove(&target.id).unwrap_or_default();
+    let latest = snapshot.latest_of(target.id);
+    let target = snapshot.listing.target(target.id);
+    let target = target.ok_or_else(unknown_target)?;
     Ok(Json(WindowedSummary {
         window: window.to_string(),
         since,
-        figures: SummaryItem::new(target.id, target.spec.name, &summary),
+        figures: SummaryItem::new(target, latest, &summary, (since, now)),
     }))
 }
 
@@ -153,17 +177,26 @@ fn span(state: &ApiState, window: &Window) -> (Timestamp, Timestamp) {
 }
 
 impl SummaryItem {
-    fn new(target: TargetId, name: String, summary: &Summary) -> Self {
+    fn new(
+        target: &Existing,
+        latest: Option<&Latest>,
+        summary: &Summary,
+        span: (Timestamp, Timestamp),
+    ) -> Self {
+        let newest = latest.map(|latest| &latest.stored.result);
         let latency = &summary.latency;
         let answered = latency.count() > 0;
         let quantile = |q| latency.quantile(q).map(millis);
         Self {
-            target_id: target.0,
-            target_name: name,
+            target_id: target.id.0,
+            target_name: target.spec.name.clone(),
             uptime_percent: uptime_percent(summary),
             avg_latency_ms: latency.mean().map(millis),
             total_probes: summary.total,
             unknown_probes: summary.unknown,
+            missed_probes: missed(target, newest.map(|it| it.slot), span, summary.total),
+            downtime_seconds: summary.down() as f64 * target.spec.interval.as_secs_f64(),
+            outcome: newest.map(ProbeResult::outcome),
             loss_percent: summary.loss_percent().map(rounded),
             min_latency_ms: answered.then(|| millis(latency.min as f64)),
             p50_latency_ms: quantile(0.5),
@@ -173,6 +206,27 @@ impl SummaryItem {
             jitter_ms: summary.jitter.value().map(millis),
         }
     }
+}
+
+/// How many slots of a span should have a result and have none, `total` being there.
+fn missed(
+    target: &Existing,
+    newest: Option<Timestamp>,
+    (since, now): (Timestamp, Timestamp),
+    total: u64,
+) -> u64 {
+    if !target.spec.enabled {
+        return 0;
+    }
+    let slots = Slots::new(target.id, target.spec.interval);
+    let instant = Duration::from_micros(1);
+    // a probe of a later slot may be under way, or its result on its way to the database
+    let under_way = target.spec.timeout + UNDER_WAY;
+    let newest = newest.map_or(Timestamp::MIN, |slot| slot.saturating_add(instant));
+    let until = now.saturating_sub(under_way).max(newest).min(now);
+    let first_at = |at: Timestamp| slots.after(at.saturating_sub(instant));
+    let expected = slots.count(first_at(since.max(target.created_at)), first_at(until));
+    expected.saturating_sub(total)
 }
 
 /// Microseconds as milliseconds with three decimals.

@@ -126,7 +126,7 @@ impl Special {
         ("status" = Option<String>, Query, description = "`enabled` (the default), `disabled` or `all`"),
         ("q" = Option<String>, Query, description = "a part of the name, host, URL, description, group or a tag, in any case"),
         ("group" = Option<String>, Query, description = "the group; empty for targets without one"),
-        ("tag" = Option<String>, Query, description = "a tag; may be given several times, and all must be there"),
+        ("tag" = Option<Vec<String>>, Query, description = "a tag; may be given several times, and all must be there"),
         ("type" = Option<String>, Query, description = "`icmp`, `http`, `tcp`, `dns` or `tls`"),
         ("outcome" = Option<String>, Query, description = "of the newest result: `up`, `down`, `unknown`, or `none` where there is none"),
         ("sort" = Option<String>, Query, description = "`name` (the default), `group`, `type`, `outcome` (down first), `latency`, `since`; with `-` the other way round"),

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::model::{Declared, TargetId, TargetSpec};
+use crate::model::{Declared, TargetId, TargetSpec, Timestamp};
 
 /// A stored target, as far as matching needs it.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Existing {
     pub slug: Option<String>,
     /// False once the file no longer has it.
     pub present: bool,
+    /// When a sync first brought it.
+    pub created_at: Timestamp,
     pub spec: TargetSpec,
 }
 
@@ -228,6 +230,7 @@ mod tests {
             id: TargetId(Uuid::from_u128(number)),
             slug: slug.map(str::to_owned),
             present,
+            created_at: Timestamp::from_micros(0),
             spec: spec(name),
         }
     }

@@ -163,6 +163,7 @@ pub struct TargetColumns {
     pub spec: String,
     pub fail_after: i64,
     pub recover_after: i64,
+    pub created_at: Timestamp,
 }
 
 impl TargetColumns {
@@ -175,6 +176,7 @@ impl TargetColumns {
             id: self.id,
             slug: self.slug,
             present: self.present,
+            created_at: self.created_at,
             spec: TargetSpec {
                 name: self.name,
                 enabled: self.enabled,

@@ -441,9 +441,12 @@ fn head_has_the_headers_of_get_on_every_route() {
         let lines = answer.head.lines().skip(1);
         lines
             .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| match volatile.contains(&name) {
-                true => name.to_owned(),
-                false => format!("{name}: {value}"),
+            .map(|(name, value)| {
+                if volatile.contains(&name) {
+                    name.to_owned()
+                } else {
+                    format!("{name}: {value}")
+                }
             })
             .collect()
     };

@@ -26,6 +26,7 @@ mod kinds;
 mod lists;
 mod metrics;
 mod outage;
+mod overview;
 mod packaging;
 mod pingu;
 mod postgres;

@@ -95,6 +95,7 @@ pub fn existing(row: &Row) -> Result<Existing, StoreError> {
         spec: column(row, 11)?,
         fail_after: column::<i16>(row, 12)?.into(),
         recover_after: column::<i16>(row, 13)?.into(),
+        created_at: instant(row, 14)?,
     };
     columns.existing()
 }

@@ -1,6 +1,6 @@
 -- By id, then by the file's id, then by name; a name that the file uses before a past one.
 SELECT id, slug, name, present, enabled, interval_us, timeout_us, slow_after_us, group_name, tags::text, description, spec::text,
-       fail_after, recover_after
+       fail_after, recover_after, created_at
 FROM (
     SELECT *, 1 AS rank FROM targets WHERE id = $2
     UNION ALL

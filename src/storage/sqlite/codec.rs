@@ -82,6 +82,7 @@ pub fn existing(row: &Row<'_>) -> Result<Existing, StoreError> {
         spec: text(11)?,
         fail_after: number(12)?,
         recover_after: number(13)?,
+        created_at: Timestamp::from_micros(number(14)?),
     };
     columns.existing()
 }
