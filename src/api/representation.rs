@@ -230,7 +230,7 @@ async fn represented(
     let is_json = headers.get(CONTENT_TYPE) == Some(&HeaderValue::from_static("application/json"));
     if is_json {
         headers.insert(ETAG, encoded.tag.clone());
-        add(headers, CACHE_CONTROL, "no-cache");
+        add(headers, CACHE_CONTROL, "private, no-cache");
         if asked.is_some_and(|asked| names(asked, &encoded.tag)) {
             headers.remove(CONTENT_LENGTH);
             headers.remove(CONTENT_TYPE);
