@@ -600,32 +600,33 @@ fn requests_beyond_the_bound_are_refused_at_once_and_health_is_not() {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     };
-    let history: Vec<_> = (0..60).map(|_| ask("/results/latest")).collect();
+    let history: Vec<_> = (0..300).map(|_| ask("/results/latest")).collect();
     let others: Vec<_> = (0..120).map(|_| ask("/targets")).collect();
     for path in ["/livez", "/health", "/metrics", "/version", "/"] {
-        let status = pingu.get(path).status;
-        assert!(status == 200 || path == "/version", "{path}: {status}");
+        assert_eq!(pingu.get(path).status, 200, "{path}");
     }
     let refused = |asked: Vec<TcpStream>| {
         let answers = asked.into_iter().map(|mut stream| {
             let mut text = String::new();
             stream.read_to_string(&mut text).unwrap();
-            assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
-            assert!(text.contains("retry-after: "), "{text}");
+            // the first may still find what was read before the database stopped
+            let is_answered = text.starts_with("HTTP/1.1 200 ");
+            assert!(is_answered || text.starts_with("HTTP/1.1 503 "), "{text}");
+            assert_eq!(is_answered, !text.contains("retry-after: "), "{text}");
             text
         });
         let refused = answers.filter(|text| text.contains(r#""code":"overloaded""#));
         refused.count()
     };
-    // 24 of the one and 64 of all may wait for the database; some have given up before the last one comes
+    // 128 of the one may wait for the database, and some have given up before the last one comes; all others find a place
     let (history, others) = (refused(history), refused(others));
-    println!("{history} of 60 and {others} of 120 were refused at once");
-    assert!((12..=36).contains(&history), "{history}");
-    assert!((24..=80).contains(&others), "{others}");
+    println!("{history} of 300 and {others} of 120 were refused at once");
+    assert!((60..=172).contains(&history), "{history}");
+    assert_eq!(others, 0);
     let text = pingu.get("/metrics").body;
     for line in [
         format!(r#"pingu_http_shed_total{{bound="history"}} {history}"#),
-        format!(r#"pingu_http_shed_total{{bound="all"}} {others}"#),
+        r#"pingu_http_shed_total{bound="all"} 0"#.to_owned(),
     ] {
         assert!(text.contains(&line), "{line}: {text}");
     }

@@ -138,7 +138,8 @@ fn targets_have_the_same_figures_on_postgres() {
 
 #[test]
 fn a_scrape_gets_the_form_it_asks_for() {
-    let pingu = Home::new("targets: []\n").start();
+    let home = Home::new("targets: []\n");
+    let pingu = home.start();
     let ask = |accept: &str| {
         pingu.request(&format!(
             "GET /metrics HTTP/1.1\r\nHost: pingu\r\nConnection: close\r\nAccept: {accept}\r\n\r\n"

@@ -33,7 +33,8 @@ fn summary(pingu: &Pingu, name: &str) -> Value {
 
 #[test]
 fn an_overview_counts_what_there_is() {
-    let pingu = Home::new(&targets()).start();
+    let home = Home::new(&targets());
+    let pingu = home.start();
     let overview = pingu.until("an incident to open", |pingu| {
         let overview = pingu.json("/api/v1/overview");
         let is_settled = overview["targets"]["pending"] == 0 && overview["open_incidents"] == 1;
@@ -62,7 +63,8 @@ fn an_overview_counts_what_there_is() {
 
 #[test]
 fn nothing_is_well_where_there_is_nothing() {
-    let pingu = Home::new("targets: []\n").start();
+    let home = Home::new("targets: []\n");
+    let pingu = home.start();
     let overview = pingu.json("/api/v1/overview");
     let counts =
         json!({"enabled": 0, "disabled": 0, "up": 0, "down": 0, "unknown": 0, "pending": 0});
