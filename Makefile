@@ -9,7 +9,7 @@ LOG    := $(STATE)/pingu.log
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-service bench-storage clean
+.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-api bench-service bench-storage clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ bench: build ## measure everything that docs/performance.md says; BENCH takes op
 
 bench-http: build ## what an HTTP probe costs, beside blackbox_exporter (nginx-light, prometheus-blackbox-exporter; 6 minutes)
 	$(CARGO) run --release --locked -p pingu-bench --bin bench -- http $(BENCH)
+
+bench-api: build ## how many questions are answered while 10,000 probes a second are stored (wrk; 2 minutes)
+	benches/api.sh
 
 bench-service: build ## measure the whole program with 10,000 and 50,000 targets a second (3 minutes)
 	$(CARGO) run --release --locked -p pingu-bench --bin bench -- service $(BENCH)

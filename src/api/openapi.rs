@@ -6,14 +6,23 @@ use axum::http::header::CONTENT_SECURITY_POLICY;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::events::{Counts, IncidentNews};
-use super::{ApiState, parameter};
+use super::{ApiState, parameter, session};
 
 /// The reader of `/docs` sets styles from its script, and shows icons that are part of its style sheet.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What nobody has to sign in for.
+const OPEN: [&str; 3] = ["/livez", "/readyz", "/session"];
+const TOKEN: &str = "token";
+const SESSION: &str = "session";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -61,8 +70,16 @@ pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
                 .replace(['{', '}'], "");
             let version = if versioned { "v1_" } else { "" };
             operation.operation_id = Some(format!("{version}{resource}_{name}{method}"));
+            if !OPEN.iter().any(|open| path.ends_with(open)) {
+                guarded(operation);
+            }
         }
     }
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer.build()));
+    let cookie = ApiKey::Cookie(ApiKeyValue::new(session::NAME));
+    components.add_security_scheme(SESSION, SecurityScheme::ApiKey(cookie));
     let docs = SwaggerUi::new("/docs").url("/openapi.json", document);
     Router::new()
         .merge(docs)
@@ -70,6 +87,26 @@ pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(DOCS_POLICY),
         ))
+}
+
+/// Asks for the token or a session, where there is a token.
+fn guarded(operation: &mut Operation) {
+    let nothing: [&str; 0] = [];
+    operation.security = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(TOKEN, nothing),
+        SecurityRequirement::new(SESSION, nothing),
+    ]);
+    let refused = ResponseBuilder::new()
+        .description("`API_TOKEN` is set, and neither it nor a session came with the request")
+        .content(
+            "application/json",
+            Content::new(Some(Ref::from_schema_name("ErrorBody"))),
+        );
+    operation
+        .responses
+        .responses
+        .insert("401".to_owned(), refused.build().into());
 }
 
 /// With what sets its id apart from that of reading the same path.

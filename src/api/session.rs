@@ -26,7 +26,7 @@ use super::auth;
 use super::error::{ApiError, ErrorBody};
 use crate::model::Timestamp;
 
-const NAME: &str = "pingu_session";
+pub(super) const NAME: &str = "pingu_session";
 /// As long as people are used to stay signed in to what they look at each week.
 const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Room for the longest token and its JSON.

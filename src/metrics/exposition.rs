@@ -3,6 +3,8 @@
 //! The library writes the first. The second says the same with other words for a family: a counter's carries `_total`, an info's
 //! `_info`, a unit has no line, and nothing says that it is the end.
 
+use std::fmt;
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -30,49 +32,95 @@ impl Format {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
-
-    /// In this form what was written as `OpenMetrics`.
-    pub fn put(self, open: String) -> String {
-        match self {
-            Self::OpenMetrics => open,
-            Self::Text => classic(&open),
-        }
-    }
 }
 
-fn classic(open: &str) -> String {
-    let mut text = String::with_capacity(open.len());
-    let mut help: Option<(&str, &str)> = None;
-    for line in open.lines() {
-        if let Some(said) = line.strip_prefix("# HELP ") {
-            help = said.split_once(' ');
+/// Takes `OpenMetrics` and keeps it in the form that was asked for: with 10,000 targets it is megabytes, of which there is to be one copy.
+#[derive(Debug)]
+pub struct Exposition {
+    format: Format,
+    text: String,
+    /// What came of the present line.
+    line: String,
+    /// The line before, where it explains what the present one may be the type of.
+    help: String,
+}
+
+impl Exposition {
+    /// About `size` bytes are to come.
+    pub fn new(format: Format, size: usize) -> Self {
+        Self {
+            format,
+            text: String::with_capacity(size),
+            line: String::new(),
+            help: String::new(),
+        }
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Keeps a whole line in the older form.
+    fn line(&mut self) {
+        let line = self.line.as_str();
+        if line.starts_with("# HELP ") {
+            self.help.clear();
+            self.help.push_str(line);
         } else if let Some(said) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = said.split_once(' ').unwrap_or((said, "untyped"));
+            let (name, kind) = said.trim_end().split_once(' ').unwrap_or((said, "untyped"));
             let (suffix, kind) = match kind {
                 "counter" => ("_total", kind),
                 "info" => ("_info", "gauge"),
                 "unknown" => ("", "untyped"),
                 _ => ("", kind),
             };
-            if let Some((_, help)) = help.take().filter(|(of, _)| *of == name) {
-                for part in ["# HELP ", name, suffix, " ", help, "\n"] {
-                    text.push_str(part);
+            let help = self.help.strip_prefix("# HELP ");
+            let help = help.and_then(|help| help.split_once(' '));
+            if let Some((_, help)) = help.filter(|(of, _)| *of == name) {
+                for part in ["# HELP ", name, suffix, " ", help] {
+                    self.text.push_str(part);
                 }
             }
             for part in ["# TYPE ", name, suffix, " ", kind, "\n"] {
-                text.push_str(part);
+                self.text.push_str(part);
             }
         } else if !line.starts_with('#') {
-            text.push_str(line);
-            text.push('\n');
+            self.text.push_str(line);
         }
+        self.line.clear();
     }
-    text
+}
+
+impl fmt::Write for Exposition {
+    fn write_str(&mut self, some: &str) -> fmt::Result {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str(some);
+            return Ok(());
+        }
+        for piece in some.split_inclusive('\n') {
+            self.line.push_str(piece);
+            if piece.ends_with('\n') {
+                self.line();
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
+
+    /// As it comes: in pieces of any length.
+    fn put(format: Format, open: &str) -> String {
+        let mut exposition = Exposition::new(format, 0);
+        for piece in open.split_inclusive(' ') {
+            exposition.write_str(piece).unwrap();
+        }
+        exposition.into_text()
+    }
 
     #[test]
     fn the_older_form_names_families_as_their_lines_do() {
@@ -80,8 +128,8 @@ mod tests {
                     # HELP d_seconds How long.\n# TYPE d_seconds gauge\n# UNIT d_seconds seconds\nd_seconds 0.5\n# EOF\n";
         let text = "# HELP a_b_total What.\n# TYPE a_b_total counter\na_b_total{x=\"# TYPE\"} 3\n# HELP c_info Which.\n# TYPE c_info gauge\n\
                     c_info{v=\"1\"} 1\n# HELP d_seconds How long.\n# TYPE d_seconds gauge\nd_seconds 0.5\n";
-        assert_eq!(Format::Text.put(open.to_owned()), text);
-        assert_eq!(Format::OpenMetrics.put(open.to_owned()), open);
+        assert_eq!(put(Format::Text, open), text);
+        assert_eq!(put(Format::OpenMetrics, open), open);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod serving;
 mod target;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use pingu_icmp::Stats;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 
 use crate::model::{Ending, Kind, Outcome, ProbeResult};
 use echoes::Echoes;
+use exposition::Exposition;
 pub use exposition::Format;
 pub use serving::{Serving, Shed};
 pub use target::TargetFigures;
@@ -79,6 +80,8 @@ pub struct Metrics {
     /// What readers cost.
     pub serving: Serving,
     echoes: Echoes,
+    /// How long `/metrics` was the last time.
+    size: AtomicUsize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -239,6 +242,7 @@ impl Metrics {
             config_time: Gauge::default(),
             serving: Serving::default(),
             echoes: Echoes::default(),
+            size: AtomicUsize::default(),
         }
     }
 
@@ -337,7 +341,9 @@ impl Metrics {
 
     /// The text of `/metrics`: the process's own figures, and those of targets where they are given.
     pub fn expose(&self, targets: Option<TargetFigures>, format: Format) -> String {
-        let mut text = String::with_capacity(8192);
+        // as much as last time: a text that grows is copied, and takes twice the room
+        let size = self.size.load(Ordering::Relaxed);
+        let mut text = Exposition::new(format, size + size / 16 + 8192);
         let mut shown = Registry::default();
         if let Some(targets) = targets {
             shown.register_collector(Box::new(targets));
@@ -345,7 +351,9 @@ impl Metrics {
         let written = text::encode_registry(&mut text, &self.registry)
             .and_then(|()| text::encode(&mut text, &shown));
         written.expect("writing to a string cannot fail");
-        format.put(text)
+        let text = text.into_text();
+        self.size.store(text.len(), Ordering::Relaxed);
+        text
     }
 }
 
