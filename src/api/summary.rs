@@ -15,7 +15,7 @@ use super::{ApiState, Named, unknown_target};
 use crate::model::{Outcome, ProbeResult, Slots, Summary, Timestamp, Window};
 use crate::storage::{Existing, Latest, Status, history};
 
-/// What a result may take, after its probe has ended, until it can be read.
+/// What a result may take, after its probe has ended, until it can be read; and a target, after it is known, until it is probed.
 const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// Figures of every enabled target.
@@ -225,7 +225,9 @@ fn missed(
     let newest = newest.map_or(Timestamp::MIN, |slot| slot.saturating_add(instant));
     let until = now.saturating_sub(under_way).max(newest).min(now);
     let first_at = |at: Timestamp| slots.after(at.saturating_sub(instant));
-    let expected = slots.count(first_at(since.max(target.created_at)), first_at(until));
+    // it is known for a moment before it is probed
+    let probed = target.created_at.saturating_add(UNDER_WAY);
+    let expected = slots.count(first_at(since.max(probed)), first_at(until));
     expected.saturating_sub(total)
 }
 

@@ -51,7 +51,7 @@ fn shape(body: &str) -> String {
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "TIME"),
         (
-            r#""(id|latency_ms|latency_us|lag_us|seconds_since_last_result|total_probes)":\d+"#,
+            r#""(id|latency_ms|latency_us|lag_us|seconds_since_last_result|total_probes|missed_probes)":\d+"#,
             r#""$1":0"#,
         ),
         (r#""(\w+_latency_ms)":\d+\.\d+"#, r#""$1":0.0"#),

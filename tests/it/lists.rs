@@ -59,9 +59,9 @@ fn walk(pingu: &Pingu, path: &str) -> Vec<Value> {
 
 fn assert_pages(pingu: &Pingu) {
     // results go on being written while these are read; those of a second and more ago are all there
-    let until = pingu.until("five results of each", |pingu| {
+    let until = pingu.until("ten results of each", |pingu| {
         let items = pingu.items("/results/latest?limit=1000");
-        let settled = items.get(60).filter(|_| items.len() >= 100)?;
+        let settled = items.get(100).filter(|_| items.len() >= 200)?;
         Some(settled["ts"].as_str().unwrap().to_owned())
     });
     for path in [

@@ -85,7 +85,7 @@ fn slots_while_pingu_did_not_run_are_missed() {
     assert_eq!(before["missed_probes"], 0, "{before}");
     let stopped = std::time::Instant::now();
     pingu.stop();
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(std::time::Duration::from_secs(4));
     let pingu = home.start();
     let total = |it: &Value| it["total_probes"].as_u64().unwrap();
     let after = pingu.until("a new result", |pingu| {
