@@ -1,8 +1,12 @@
-// Words and figures for people, and what a search means. Pure: no document, no clock, no network.
+// Words and figures for people, and what a search means. Pure: no document, no clock, no network. The dashboard in web/ speaks with
+// these words too; the types in comments are for it.
 
-/** Every state a target can be in on this page, worst first. `slow` is up, but slow or lossy; `waiting` has no result yet. */
+/** @typedef {"down" | "unknown" | "slow" | "waiting" | "up" | "paused"} State */
+
+/** Every state a target can be in on this page, worst first. `slow` is up, but slow or lossy; `waiting` has no result yet. @type {State[]} */
 export const STATES = ["down", "unknown", "slow", "waiting", "up", "paused"];
 
+/** @type {Record<State, string>} */
 export const LABEL = {
   down: "down",
   unknown: "unknown",
@@ -12,7 +16,7 @@ export const LABEL = {
   paused: "paused",
 };
 
-/** A path in a square of 16 for each state. The shapes differ, so that they tell apart without colour. */
+/** A path in a square of 16 for each state. The shapes differ, so that they tell apart without colour. @type {Record<State, string>} */
 export const MARK = {
   down: "M4 1.5h8A2.5 2.5 0 0 1 14.5 4v8a2.5 2.5 0 0 1-2.5 2.5H4A2.5 2.5 0 0 1 1.5 12V4A2.5 2.5 0 0 1 4 1.5zM5.6 4.4 4.4 5.6 6.8 8l-2.4 2.4 1.2 1.2L8 9.2l2.4 2.4 1.2-1.2L9.2 8l2.4-2.4-1.2-1.2L8 6.8z",
   unknown: "M8 2.5a5.5 5.5 0 1 1 0 11 5.5 5.5 0 0 1 0-11zm0 2.2a3.3 3.3 0 1 0 0 6.6 3.3 3.3 0 0 0 0-6.6z",
@@ -22,7 +26,7 @@ export const MARK = {
   paused: "M4.5 3.5h2.3v9H4.5zM9.2 3.5h2.3v9H9.2z",
 };
 
-/** The state of a target with its newest result, if there is one. */
+/** The state of a target with its newest result, if there is one. @returns {State} */
 export function judge(target, result) {
   if (!target.enabled) return "paused";
   if (!result) return "waiting";
@@ -31,10 +35,14 @@ export function judge(target, result) {
   return outcome === "down" ? "down" : "unknown";
 }
 
-/** Three figures of a latency: `412 µs`, `9.85 ms`, `63.6 ms`, `215 ms`, `1.24 s`; null when there was no answer. */
+/** The latency of a result in three figures; null when there was no answer. @returns {string | null} */
 export function latency(result) {
   const us = result.latency_us ?? (result.latency_ms == null ? null : result.latency_ms * 1000);
-  if (us == null) return null;
+  return us == null ? null : micros(us);
+}
+
+/** Microseconds in three figures: `412 µs`, `9.85 ms`, `63.6 ms`, `215 ms`, `1.24 s`. @param {number} us */
+export function micros(us) {
   if (us < 999.5) return `${Math.round(us)} µs`;
   return us < 999_500 ? `${figures(us / 1000)} ms` : `${figures(us / 1_000_000)} s`;
 }
@@ -43,7 +51,7 @@ function figures(value) {
   return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 }
 
-/** The two greatest units of a length of time, with spaces that do not break: `4 s`, `28 m 22 s`, `3 h 12 m`, `45 d 2 h`. */
+/** The two greatest units of a length of time, with spaces that do not break: `4 s`, `28 m 22 s`, `3 h 12 m`, `45 d 2 h`. @param {number} ms */
 export function span(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   if (s < 60) return `${s}\u00a0s`;
@@ -52,12 +60,18 @@ export function span(ms) {
   return `${count(Math.floor(s / size))}\u00a0${unit}${rest ? `\u00a0${rest}\u00a0${next}` : ""}`;
 }
 
-/** How long ago something was. */
+/** How long ago something was. @param {number} ms */
 export const ago = (ms) => (ms < 1000 ? "now" : `${span(ms)} ago`);
 
+/** @param {number} n */
 export const count = (n) => n.toLocaleString("en");
 
-/** The sentence on top, and the state that colours it (null for none). */
+/**
+ * The sentence on top, and the state that colours it (null for none).
+ * @param {Record<State, number>} counts
+ * @param {number} total
+ * @returns {[string, State | null]}
+ */
 export function sentence(counts, total) {
   const watched = total - counts.paused;
   if (total === 0) return ["No targets yet", null];
@@ -82,7 +96,10 @@ export function why(target, state, result) {
   return [[slow && "slow", lossy && "lossy"].filter(Boolean).join(", "), texts.join(", ")];
 }
 
-/** A URL, a host, a host and its port; for a name server also what it is asked for. */
+/**
+ * A URL, a host, a host and its port; for a name server also what it is asked for.
+ * @param {{ url?: string | null, host?: string | null, port?: number | null, query?: string | null }} target
+ */
 export function address({ url, host, port, query }) {
   if (url) return url;
   const bracketed = port && host?.includes(":") ? `[${host}]` : host;
@@ -90,7 +107,7 @@ export function address({ url, host, port, query }) {
   return [query, place].filter(Boolean).join(" @ ");
 }
 
-/** What `matches` looks through: lower case, one string for each field. */
+/** What a search looks through: lower case, one string for each field. */
 export function fields(target) {
   const lower = (text) => (text ?? "").toLowerCase();
   const tags = (target.tags ?? []).map(lower);
@@ -101,6 +118,7 @@ export function fields(target) {
 /**
  * A search as a function of an entry: every word must be found, a word after `-` must not. `tag:`, `type:`, `group:` and `is:`
  * look at one field; quotes hold a phrase together. Words are also looked for in the reason and the error.
+ * @param {string} text
  */
 export function search(text) {
   const words = [];
@@ -119,4 +137,5 @@ function found(entry, field, word) {
   return fields.all.includes(word) || !!(result?.reason?.includes(word) || result?.error?.toLowerCase().includes(word));
 }
 
+/** @param {State} state */
 export const isNotUp = (state) => state === "down" || state === "unknown" || state === "slow";
