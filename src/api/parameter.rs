@@ -34,9 +34,14 @@ fn schema(name: &str) -> Option<Object> {
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .examples(["2026-02-23T01:53:52Z"]),
         // what is above the most counts as the most
-        "limit" | "points" | "weeks" | "days" | "beats" => ObjectBuilder::new()
+        "limit" | "points" | "weeks" | "days" => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1)),
+        "beats" => ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(query::MAX_BEATS as u64))
+            .examples([60]),
         "open" => ObjectBuilder::new().schema_type(Type::Boolean),
         "window" => text().pattern(Some(windows())).examples(["1h"]),
         "status" => text().enum_values(Some(query::STATUSES)).examples(["all"]),
