@@ -48,6 +48,27 @@ pub struct IncidentNews {
     pub error: String,
 }
 
+/// Incidents of which something is new.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IncidentsTold {
+    pub items: Vec<IncidentNews>,
+}
+
+/// The list of targets changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListChange {
+    /// Differs from any before.
+    pub revision: String,
+}
+
+/// A result of the target that a reader watches.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Packet {
+    target_id: Uuid,
+    #[serde(flatten)]
+    measured: Measured,
+}
+
 /// How many enabled targets have which outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
@@ -136,12 +157,12 @@ pub fn beats(mut beats: Vec<Beat>) -> String {
     text
 }
 
-pub fn incidents(news: &[IncidentNews]) -> String {
-    #[derive(Serialize)]
-    struct Items<'a> {
-        items: &'a [IncidentNews],
-    }
-    json(&Items { items: news })
+pub fn incidents(items: Vec<IncidentNews>) -> String {
+    json(&IncidentsTold { items })
+}
+
+pub fn list_change(revision: String) -> String {
+    json(&ListChange { revision })
 }
 
 pub fn counts(counts: &Counts) -> String {
@@ -150,12 +171,6 @@ pub fn counts(counts: &Counts) -> String {
 
 /// One result with all that was measured, as a whole message. It has no id: what comes again after a break is in the results.
 pub fn packet(result: &ProbeResult, location: &Arc<str>) -> Bytes {
-    #[derive(Serialize)]
-    struct Packet {
-        target_id: Uuid,
-        #[serde(flatten)]
-        measured: Measured,
-    }
     let stored = StoredResult {
         id: 0,
         target_name: Arc::default(),

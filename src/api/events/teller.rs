@@ -207,9 +207,8 @@ impl News {
         match kind {
             TARGETS => {
                 self.revision = revision;
-                let id = feed.ring.id(revision);
-                feed.ring
-                    .push("targets", &format!(r#"{{"revision":"{id}"}}"#));
+                let change = message::list_change(feed.ring.id(revision));
+                feed.ring.push("targets", &change);
             }
             INCIDENT => {
                 let mut news = take(&mut self.incidents);
@@ -219,7 +218,7 @@ impl News {
                         news.target_name.clone_from(&found.name);
                     }
                 }
-                feed.ring.push("incident", &message::incidents(&news));
+                feed.ring.push("incident", &message::incidents(news));
             }
             OVERVIEW => {
                 self.counts = counts;
