@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::api::Measured;
 use crate::model::{
-    Ending, Incident, Outcome, ProbeResult, Reason, StoredResult, TargetId, TargetMap, Timestamp,
+    Ending, Incident, Outcome, ProbeResult, Reason, StoredIncident, StoredResult, TargetId,
+    TargetMap, Timestamp,
 };
 
 /// More results than this in one message, and only the newest of each target is told.
@@ -104,6 +105,13 @@ impl IncidentNews {
             ended_by: incident.ended.map(|ended| ended.by),
             reason: incident.last.reason,
             error: incident.last.error.as_str().to_owned(),
+        }
+    }
+
+    pub fn of_stored(stored: &StoredIncident) -> Self {
+        Self {
+            target_name: stored.target_name.clone(),
+            ..Self::of(&stored.incident, &stored.location)
         }
     }
 }

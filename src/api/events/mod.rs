@@ -57,7 +57,8 @@ struct Reader {
                    - `beats`: new results, `{\"newest_only\":false,\"beats\":[[target id, ts in µs since 1970, outcome, latency_us or null], …]}`; \
                    a fifth element `1` marks an answer that was slow or lossy. With `newest_only` there were so many that only the newest of \
                    each target is there.\n\
-                   - `incident`: `{\"items\":[…]}`, those that opened, changed or ended; not where another process probes.\n\
+                   - `incident`: `{\"items\":[…]}`, those that opened, changed or ended; where another process probes, \
+                   once they are written down: another reason within 10 s.\n\
                    - `overview`: how many enabled targets are `up`, `down`, `unknown`, or `pending` without a result; told when it changes.\n\
                    - `targets`: the list of targets changed; `revision` differs from any before.\n\
                    - `resync`: something was left out, look at everything again.\n\
