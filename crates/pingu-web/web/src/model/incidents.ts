@@ -7,6 +7,7 @@ import type { State } from "./words.ts";
 export type Incident = Schema["IncidentItem"];
 export type News = Schema["IncidentNews"];
 export type Step = Schema["Step"];
+export type Story = Schema["IncidentStory"];
 
 /** How an incident stands. */
 export type Standing = "open" | "resolved" | "removed" | "superseded";
