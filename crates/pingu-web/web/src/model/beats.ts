@@ -65,7 +65,10 @@ export class Strip {
   /** The median latency of the beats; 0 where nothing answered. */
   get median(): number {
     if (this.#median === null) {
-      const answered = this.latency.subarray(0, this.length).filter((latency) => latency > 0).sort();
+      const answered = this.latency
+        .subarray(0, this.length)
+        .filter((latency) => latency > 0)
+        .sort();
       this.#median = answered[answered.length >> 1] ?? 0;
     }
     return this.#median;
