@@ -8,7 +8,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use super::{query, selection};
+use super::{cursor, query, selection};
 use crate::model::{Kind, Window};
 
 /// Gives every query parameter of an operation its schema.
@@ -48,6 +48,7 @@ fn schema(name: &str) -> Option<Object> {
         "type" => text().enum_values(Some(Kind::ALL.map(Kind::as_str))),
         "outcome" => text().enum_values(Some(selection::OUTCOMES)),
         "sort" => text().enum_values(Some(orders())).examples(["-latency"]),
+        "cursor" => text().pattern(Some(cursor::shape())),
         "tz" => text()
             .enum_values(Some(query::zones().collect::<Vec<_>>()))
             .examples(["Europe/Berlin"]),

@@ -315,6 +315,22 @@ fn any_other_path_is_the_page_under_a_strict_policy() {
     assert_eq!((again.status, again.body.as_str()), (304, ""));
 }
 
+/// The dashboard's client is made of that file, and people read it without a program that runs. `UPDATE_EXAMPLES=1` writes it anew.
+#[test]
+fn the_description_in_docs_is_the_one_that_is_answered() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let document = Home::new(TARGETS).start().json("/openapi.json");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+        std::fs::write(path, text).unwrap();
+    }
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(
+        kept == document,
+        "docs/openapi.json is not what the program answers: UPDATE_EXAMPLES=1 cargo test --test it -- the_description"
+    );
+}
+
 #[test]
 fn the_description_lists_every_route_and_the_docs_need_no_network() {
     let (_home, pingu) = started();

@@ -86,10 +86,10 @@ describe("the height of a beat", () => {
   strip.push(UNKNOWN, 0);
   strip.push(UP, 0);
 
-  it("is 0.42 at the median, a doubling 0.22 more, a halving as much less", () => {
-    expect(strip.height(0)).toBeCloseTo(0.42);
-    expect(strip.height(4)).toBeCloseTo(0.64);
-    expect(strip.height(5)).toBeCloseTo(0.2);
+  it("is a half at the median, twice that at twice the latency", () => {
+    expect(strip.height(0)).toBeCloseTo(0.5);
+    expect(strip.height(4)).toBeCloseTo(1);
+    expect(strip.height(5)).toBeCloseTo(0.16);
   });
 
   it("stays within the row, and can always be seen", () => {
