@@ -80,13 +80,20 @@ export async function inZone<T>(zone: Zone, question: (tz: Tz) => Promise<T>): P
 
 type Hours = readonly (readonly (number | null)[])[];
 
-/** The hours of a week, coloured by how they compare with the median of them all. Doubling it is as warm as it gets. */
+/** How warm the median is, and by how many doublings an hour must at least differ from it to be as warm or cool as it gets. */
+const MIDDLE = 0.35;
+const LEAST = 0.4;
+
+/** The hours of a week, coloured by how they compare with the median of them all. */
 export function hours(p50: Hours, total: Hours, failed: Hours): { cells: Cell[][]; median: number | null } {
   const sorted = p50
     .flat()
     .filter((value) => value != null)
     .sort((a, b) => a - b);
   const median = sorted[sorted.length >> 1] ?? null;
+  const ratio = (value: number) => Math.log2(value / Math.max(1, median ?? 1));
+  // the whole scale is used where hours differ, but a week without differences shows none
+  const [least, most] = [-Math.max(LEAST, ...sorted.map((value) => -ratio(value))), Math.max(LEAST, ...sorted.map(ratio))];
   const cells = WEEKDAYS.map((weekday, row) =>
     Array.from({ length: 24 }, (_, hour): Cell => {
       const name = `${weekday}, ${String(hour).padStart(2, "0")}:00 – ${String((hour + 1) % 24).padStart(2, "0")}:00`;
@@ -94,7 +101,8 @@ export function hours(p50: Hours, total: Hours, failed: Hours): { cells: Cell[][
       if (!results) return { tone: null, words: [name, "no results"] };
       const counted = `${count(results)} results${lost ? `, ${count(lost)} failed` : ""}`;
       if (value == null || median === null) return { tone: "var(--down-tile)", bad: true, words: [name, "no answers", counted] };
-      const warmth = Math.round(100 * Math.min(1, Math.max(0, 0.4 + 0.6 * Math.log2(value / Math.max(1, median)))));
+      const away = ratio(value);
+      const warmth = Math.round(100 * (away < 0 ? MIDDLE * (1 - away / least) : MIDDLE + (1 - MIDDLE) * (away / most)));
       const tone = `color-mix(in srgb, var(--warm) ${warmth}%, var(--cool))`;
       return { tone, bad: lost / results >= 0.05, words: [name, `median ${micros(value)}`, counted] };
     }),
