@@ -191,6 +191,8 @@ const LANDED: &[(&str, usize, u64)] = &[
     ("0005_settled.sqlite.sql", 862, 0x6d06_db48_68a3_57a3),
     ("0006_certificates.postgres.sql", 384, 0xfbff_84fd_22f3_6272),
     ("0006_certificates.sqlite.sql", 404, 0x6a91_1c4a_7883_8283),
+    ("0007_incidents.postgres.sql", 1761, 0x25cf_2ed3_36ae_6849),
+    ("0007_incidents.sqlite.sql", 1754, 0xf732_debb_f29e_d2c7),
 ];
 
 #[test]

@@ -1,5 +1,5 @@
 //! Fills a database with a history, through the same calls by which Pingu stores results: targets are synced, results recorded in
-//! batches in the order in which they would have come, roll-ups settled as time goes by.
+//! batches in the order in which they would have come, incidents found in them, roll-ups settled as time goes by.
 //!
 //! What is there already stays: filling again adds what is missing. Memory is bounded by a few batches.
 
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use pingu::config::DatabaseUrl;
-use pingu::model::{Declared, ProbeResult, Slots, TargetId, Timestamp};
-
+use pingu::incident::Book;
+use pingu::model::{Declared, ProbeResult, Slots, TargetId, TargetMap, Timestamp};
 use pingu::storage::postgres::PostgresStore;
 use pingu::storage::sqlite::SqliteStore;
 use pingu::storage::{Recorded, Status, Store, rollup};
@@ -23,6 +23,8 @@ use crate::town::Resident;
 /// Rows a batch: what the recorder hands over at most.
 const BATCH: f64 = 10_000.0;
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Incidents a transaction.
+const INCIDENTS: usize = 1_000;
 
 /// Opens, and makes if need be, the database that a `DATABASE_URL` names.
 pub async fn open(database: &str) -> anyhow::Result<Arc<dyn Store>> {
@@ -86,7 +88,7 @@ impl History {
         })
     }
 
-    /// Stores all of it, and settles its roll-ups as far as they have ended at `until`.
+    /// Stores all of it with its incidents, and settles its roll-ups as far as they have ended at `until`.
     pub async fn store(&self, store: &dyn Store) -> anyhow::Result<Recorded> {
         let (made, mut batches) = mpsc::channel::<Arc<[ProbeResult]>>(2);
         let history = self.clone();
@@ -98,12 +100,25 @@ impl History {
                 }
             }
         });
+        let targets = store.targets(Status::Enabled).await?;
+        let book = Book::default();
+        book.watch(targets.iter(), self.since);
+        let rules: TargetMap<_> = targets
+            .iter()
+            .map(|target| (target.id, target.spec.incident))
+            .collect();
         let mut progress = Progress::new(self.rows());
         let mut recorded = Recorded::default();
         let mut settled = self.since;
         while let Some(batch) = batches.recv().await {
             let (rows, last) = (batch.len() as u64, batch.last().map(|result| result.slot));
+            for result in batch.iter() {
+                if let Some(&rule) = rules.get(&result.target) {
+                    book.see(rule, result);
+                }
+            }
             recorded += store.record(batch).await?;
+            write(store, &book, false).await?;
             if let Some(last) = last.filter(|last| last.since(settled) >= HOUR) {
                 rollup::settle(store, last).await?;
                 settled = last;
@@ -111,9 +126,21 @@ impl History {
             progress.add(rows);
         }
         making.await?;
+        write(store, &book, true).await?;
         rollup::settle(store, self.until).await?;
         progress.finish();
         Ok(recorded)
+    }
+}
+
+/// Writes what has opened and ended since the last time; with `all`, also how far the others have come.
+async fn write(store: &dyn Store, book: &Book, mut all: bool) -> anyhow::Result<()> {
+    loop {
+        let incidents = book.take(INCIDENTS, std::mem::take(&mut all));
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        store.write_incidents(&incidents).await?;
     }
 }
 
@@ -153,7 +180,7 @@ fn first(slots: &Slots, instant: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use pingu::config::load_file;
-    use pingu::storage::Stats;
+    use pingu::storage::{IncidentQuery, Stats};
     use tempfile::TempDir;
 
     use super::*;
@@ -208,8 +235,18 @@ mod tests {
         assert!(newest < history.until && history.until.since(newest) < Duration::from_secs(60));
         // the bucket that ends with the history may still get results, and so may its hour
         assert!(store.stale().await.unwrap().len() <= 2);
+        let incidents = || async {
+            let query = IncidentQuery {
+                limit: 1_000,
+                ..IncidentQuery::default()
+            };
+            store.incidents(&query).await.unwrap()
+        };
+        let before = incidents().await;
+        assert!(!before.is_empty());
         let again = history.store(store.as_ref()).await.unwrap();
         assert_eq!((again.stored, again.duplicate), (0, 30 * 300));
+        assert_eq!(incidents().await.len(), before.len());
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A value of the database that many readers share: read when somebody asks, by one query at a time, and kept for a moment.
 //!
-//! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or waits for the one that is being read. A reading that
+//! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or what its place says, or waits for the one that is being read. A reading that
 //! failed is an error for those who waited for it, never an older value; the next who asks begins another. Readers that go away
 //! stop no reading that others wait for.
 
@@ -13,15 +13,17 @@ use futures_util::future::{BoxFuture, Shared};
 
 use crate::storage::StoreError;
 
-/// How old a value may be.
+/// How old a value may be. From half of this age on it is read again while it still serves, so that readers who come all the time never
+/// wait.
 pub const LIFETIME: Duration = Duration::from_millis(250);
-/// From this age on it is read again while it still serves, so that readers who come all the time never wait.
-const RENEWAL: Duration = Duration::from_millis(125);
 
 type Reading<T> = Shared<BoxFuture<'static, Result<Arc<T>, StoreError>>>;
 
 /// The place of one value.
-pub struct Fresh<T>(Arc<Mutex<Kept<T>>>);
+pub struct Fresh<T> {
+    kept: Arc<Mutex<Kept<T>>>,
+    lifetime: Duration,
+}
 
 struct Kept<T> {
     /// When its reading began, and what was read.
@@ -29,12 +31,9 @@ struct Kept<T> {
     reading: Option<Reading<T>>,
 }
 
-impl<T> Default for Fresh<T> {
+impl<T: Send + Sync + 'static> Default for Fresh<T> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Kept {
-            value: None,
-            reading: None,
-        })))
+        Self::lasting(LIFETIME)
     }
 }
 
@@ -45,6 +44,22 @@ impl<T> fmt::Debug for Fresh<T> {
 }
 
 impl<T: Send + Sync + 'static> Fresh<T> {
+    /// A place whose value may be this old.
+    pub fn lasting(lifetime: Duration) -> Self {
+        Self {
+            kept: Arc::new(Mutex::new(Kept {
+                value: None,
+                reading: None,
+            })),
+            lifetime,
+        }
+    }
+
+    /// Lets the value go: the next who asks reads another, of which nothing is known.
+    pub fn forget(&self) {
+        lock(&self.kept).value = None;
+    }
+
     /// The value, read with `read` where there is none that is fresh; it is told what was read last, however old.
     pub async fn value<F>(
         &self,
@@ -54,14 +69,14 @@ impl<T: Send + Sync + 'static> Fresh<T> {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let reading = {
-            let mut kept = lock(&self.0);
+            let mut kept = lock(&self.kept);
             let fresh = kept.value.as_ref().and_then(|(begun, value)| {
                 let age = begun.elapsed();
-                (age < LIFETIME).then(|| (age, Arc::clone(value)))
+                (age < self.lifetime).then(|| (age, Arc::clone(value)))
             });
             match (fresh, &kept.reading) {
                 (Some((age, value)), reading) => {
-                    if age >= RENEWAL && reading.is_none() {
+                    if age >= self.lifetime / 2 && reading.is_none() {
                         // goes on by itself
                         drop(self.begin(&mut kept, read));
                     }
@@ -80,7 +95,7 @@ impl<T: Send + Sync + 'static> Fresh<T> {
     {
         let begun = Instant::now();
         let work = read(kept.value.as_ref().map(|(_, value)| Arc::clone(value)));
-        let place = Arc::clone(&self.0);
+        let place = Arc::clone(&self.kept);
         // a task of its own: it goes on when the reader who began it has gone
         let task = tokio::spawn(async move {
             let answer = work.await.map(Arc::new);
@@ -91,7 +106,7 @@ impl<T: Send + Sync + 'static> Fresh<T> {
             }
             answer
         });
-        let place = Arc::clone(&self.0);
+        let place = Arc::clone(&self.kept);
         let reading = async move {
             match task.await {
                 Ok(answer) => answer,

@@ -4,6 +4,7 @@
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
 mod auth;
+mod beats;
 mod calendar;
 mod certificate;
 mod cursor;
@@ -55,6 +56,7 @@ use crate::storage::history::History;
 use events::Feed;
 use load::Load;
 
+pub use beats::Boards;
 pub use error::ApiError;
 pub use results::Measured;
 pub use serve::serve;
@@ -72,6 +74,8 @@ pub struct ApiState {
     pub history: Arc<History>,
     /// What is asked for all the time.
     pub snapshots: Arc<Snapshots>,
+    /// What a list of targets draws.
+    pub boards: Arc<Boards>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     /// When this process started: results cannot be older than it is.

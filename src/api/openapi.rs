@@ -12,7 +12,6 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::events::{Counts, IncidentNews};
 use super::{ApiState, parameter, session};
 
 /// The reader of `/docs` sets styles from its script, and shows icons that are part of its style sheet.
@@ -32,8 +31,6 @@ const SESSION: &str = "session";
                        `{\"error\": …, \"code\": …}`. Unknown query parameters are ignored.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    // what events say is in no answer's schema: they are text
-    components(schemas(Counts, IncidentNews)),
     tags(
         (name = "fixed", description = "Routes that never lose a field; at the root and under /api/v1"),
         (name = "history", description = "The past, summed up"),

@@ -8,7 +8,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use super::{query, selection};
+use super::{cursor, query, selection};
 use crate::model::{Kind, Window};
 
 /// Gives every query parameter of an operation its schema.
@@ -34,15 +34,21 @@ fn schema(name: &str) -> Option<Object> {
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .examples(["2026-02-23T01:53:52Z"]),
         // what is above the most counts as the most
-        "limit" | "points" | "weeks" | "days" | "beats" => ObjectBuilder::new()
+        "limit" | "points" | "weeks" | "days" => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1)),
+        "beats" => ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(query::MAX_BEATS as u64))
+            .examples([60]),
         "open" => ObjectBuilder::new().schema_type(Type::Boolean),
         "window" => text().pattern(Some(windows())).examples(["1h"]),
         "status" => text().enum_values(Some(query::STATUSES)).examples(["all"]),
         "type" => text().enum_values(Some(Kind::ALL.map(Kind::as_str))),
         "outcome" => text().enum_values(Some(selection::OUTCOMES)),
         "sort" => text().enum_values(Some(orders())).examples(["-latency"]),
+        "cursor" => text().pattern(Some(cursor::shape())),
         "tz" => text()
             .enum_values(Some(query::zones().collect::<Vec<_>>()))
             .examples(["Europe/Berlin"]),

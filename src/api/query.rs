@@ -20,6 +20,8 @@ pub const MAX_LIMIT: usize = 1000;
 /// How many buckets a series has when nobody says, and at the most.
 pub const DEFAULT_POINTS: usize = 300;
 pub const MAX_POINTS: usize = 1000;
+/// The most beats that a target tells.
+pub const MAX_BEATS: usize = 120;
 
 /// The query string as it came.
 #[derive(Debug)]
@@ -122,6 +124,21 @@ impl Parameters {
         most: usize,
     ) -> Result<usize, ApiError> {
         Ok(self.count(name, code, default)?.min(most))
+    }
+
+    /// How many beats each target tells; nothing where none are asked for.
+    pub fn beats(&self) -> Result<Option<usize>, ApiError> {
+        let Some(text) = self.text("beats") else {
+            return Ok(None);
+        };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let beats = text.parse().ok().filter(|_| digits);
+        let beats = beats.filter(|beats| (1..=MAX_BEATS).contains(beats));
+        let wrong = || {
+            let message = format!("invalid beats, expected a whole number from 1 to {MAX_BEATS}");
+            ApiError::bad_request("invalid_beats", message)
+        };
+        beats.ok_or_else(wrong).map(Some)
     }
 
     /// The time zone that `tz` names; UTC when it names none.

@@ -70,7 +70,7 @@ impl Snapshots {
     }
 
     /// The targets and their newest results.
-    pub async fn current(&self) -> Result<Arc<Snapshot>, ApiError> {
+    pub async fn current(&self) -> Result<Arc<Snapshot>, StoreError> {
         let listing = self.listing().await?;
         let (store, clock) = (Arc::clone(&self.store), self.clock);
         let read = |_| async move {
@@ -78,11 +78,11 @@ impl Snapshots {
             let latest = store.latest_by_target().await?;
             Ok(Snapshot::new(listing, at, latest))
         };
-        Ok(self.newest.value(read).await?)
+        self.newest.value(read).await
     }
 
     /// The targets alone.
-    pub async fn listing(&self) -> Result<Arc<Listing>, ApiError> {
+    pub async fn listing(&self) -> Result<Arc<Listing>, StoreError> {
         let (store, clock) = (Arc::clone(&self.store), self.clock);
         let read = |last: Option<Arc<Listing>>| async move {
             let at = clock.now();
@@ -102,7 +102,7 @@ impl Snapshots {
                 body: OnceCell::new(),
             })
         };
-        Ok(self.listing.value(read).await?)
+        self.listing.value(read).await
     }
 
     /// The target that a reference names, as the store has it.

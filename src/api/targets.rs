@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::beats::Told;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::representation::{Encoded, SharedJson};
@@ -56,6 +57,9 @@ pub struct TargetItem {
     /// Only where `outcome` or `sort` looked at the newest results.
     #[serde(flatten)]
     newest: Option<Newest>,
+    /// Only where `beats` was asked for.
+    #[serde(flatten)]
+    told: Option<Told>,
 }
 
 /// What the newest result of a target says; null of one that has none, or is disabled.
@@ -119,7 +123,8 @@ impl Special {
 /// List targets
 ///
 /// Those that every filter takes. `outcome`, and `sort` by `outcome`, `latency` or `since`, look at the newest results, which the items
-/// then show.
+/// then show. `beats` adds to each item what a page draws of it: its newest results in two short texts, `s` and `q`, of all locations in
+/// the order of their slots, and what the last day was like.
 #[utoipa::path(
     get, path = "/targets", tag = "fixed",
     params(
@@ -130,6 +135,7 @@ impl Special {
         ("type" = Option<String>, Query, description = "`icmp`, `http`, `tcp`, `dns` or `tls`"),
         ("outcome" = Option<String>, Query, description = "of the newest result: `up`, `down`, `unknown`, or `none` where there is none"),
         ("sort" = Option<String>, Query, description = "`name` (the default), `group`, `type`, `outcome` (down first), `latency`, `since`; with `-` the other way round"),
+        ("beats" = Option<u64>, Query, description = "1 to 120: each item also tells so many of its newest results at the most"),
         ("limit" = Option<u64>, Query, description = "1 to 1000: pages of so many; without it all in one answer"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; every other parameter but `limit` stays the same"),
     ),
@@ -143,6 +149,26 @@ pub async fn list(
     let limit = parameters.page()?;
     let scope = selection.scope();
     let after = parameters.position(&scope)?;
+    if let Some(beats) = parameters.beats()? {
+        let board = state.boards.current(beats).await?;
+        // as much work as compressing a long answer
+        let answer = move || {
+            let snapshot = &board.snapshot;
+            let page = selection.page(&snapshot.listing, Some(snapshot), limit, after);
+            let items = page.targets.iter().map(|target| TargetItem {
+                newest: Some(Newest::of(snapshot.latest_of(target.id))),
+                told: Some(board.told(target.id, &target.spec, beats)),
+                ..TargetItem::of(target.id, &target.spec)
+            });
+            Arc::new(Encoded::json(&TargetList {
+                generated_at: snapshot.at,
+                items: items.collect(),
+                next_cursor: page.next.map(|next| scope.cursor(&next)),
+            }))
+        };
+        let answer = tokio::task::spawn_blocking(answer).await;
+        return Ok(SharedJson(answer.map_err(|_| ApiError::internal())?).into_response());
+    }
     if selection.needs_results() {
         let snapshot = state.snapshots.current().await?;
         let page = selection.page(&snapshot.listing, Some(&snapshot), limit, after);
@@ -223,6 +249,7 @@ impl TargetItem {
             tags: spec.tags.clone(),
             description: spec.description.clone(),
             newest: None,
+            told: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::StartError;
 use super::database::Database;
 use crate::api::events::{Feed, Handed, Teller};
-use crate::api::{self, ApiState, Snapshots};
+use crate::api::{self, ApiState, Boards, Snapshots};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -83,11 +83,20 @@ impl Site {
         alive: impl Fn() -> bool + Send + Sync + 'static,
         routes: impl FnOnce(ApiState) -> Router,
     ) -> SocketAddr {
+        let (store, clock) = (self.store(), self.clock);
+        let history = Arc::new(History::new(Arc::clone(&store)));
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&store), clock));
         let state = ApiState {
-            store: self.store(),
-            history: Arc::new(History::new(self.store())),
-            snapshots: Arc::new(Snapshots::new(self.store(), self.clock)),
-            clock: self.clock,
+            boards: Boards::new(
+                Arc::clone(&store),
+                Arc::clone(&snapshots),
+                Arc::clone(&history),
+                clock,
+            ),
+            store,
+            history,
+            snapshots,
+            clock,
             metrics: Arc::clone(&self.metrics),
             started: self.clock.now(),
             token: settings.api_token.clone().map(Arc::new),

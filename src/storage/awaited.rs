@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
+use super::beats::{BeatQuery, Found};
 use super::{
     Change, Day, Figures, FiguresQuery, Floors, IncidentQuery, IncidentStore, Kept, Latest,
     Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
@@ -90,6 +91,10 @@ impl Store for Awaited {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         self.store()?.latest_by_target().await
+    }
+
+    async fn beats(&self, query: &BeatQuery) -> Result<Found, StoreError> {
+        self.store()?.beats(query).await
     }
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {

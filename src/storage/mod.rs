@@ -4,6 +4,7 @@
 //! `tests/it/conformance.rs`. Only this room knows SQL; results enter through the [`recorder`] alone.
 
 mod awaited;
+pub mod beats;
 mod block;
 mod chain;
 mod day;
@@ -37,6 +38,7 @@ use crate::model::{
 };
 
 pub use awaited::Awaited;
+use beats::{BeatQuery, Found};
 pub use chain::Presented;
 pub use day::Day;
 pub use floor::{Floors, Kept, NO_FLOOR, Progress, Removed};
@@ -80,6 +82,9 @@ pub trait Store: IncidentStore + fmt::Debug + Send + Sync + 'static {
 
     /// The newest result of every enabled target that has one; the newest of them first.
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError>;
+
+    /// The newest results of every enabled target, a few bytes of each, as far as they are not known.
+    async fn beats(&self, query: &BeatQuery) -> Result<Found, StoreError>;
 
     /// What a target presented last to prove who it is, at each location; the newest first. What was seen stays when later probes see
     /// nothing.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
+use crate::cluster;
 use crate::pingu::{Home, PATIENCE, Pingu};
 
 const TARGETS: &str = "\
@@ -214,6 +215,19 @@ fn counts_and_changes_of_the_list_are_told() {
     events.find("two up again", counts(2, 1));
 }
 
+/// Whether a message tells of an incident of `closed` that goes on, or has ended.
+fn about(open: bool) -> impl Fn(&Message) -> bool {
+    move |message| {
+        let items = message.data["items"].as_array();
+        message.kind == "incident"
+            && items.into_iter().flatten().any(|item| {
+                item["target_name"] == "closed"
+                    && item["open"] == open
+                    && item["ended_at"].is_null() == open
+            })
+    }
+}
+
 #[test]
 fn an_incident_is_told_when_it_opens_and_when_it_ends() {
     let home = Home::new(TARGETS);
@@ -224,20 +238,6 @@ fn an_incident_is_told_when_it_opens_and_when_it_ends() {
     let port = pingu.address.port();
     let moved = |port: u16| TARGETS.replace("port: 1,", &format!("port: {port},"));
     home.write_targets(&moved(port));
-    let about = |open: bool| {
-        move |message: &Message| {
-            message.kind == "incident"
-                && message.data["items"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .any(|item| {
-                        item["target_name"] == "closed"
-                            && item["open"] == open
-                            && item["ended_at"].is_null() == open
-                    })
-        }
-    };
     events.find("its end", about(false));
     home.write_targets(&moved(1));
     let opened = events.find("another one", about(true));
@@ -313,6 +313,45 @@ fn where_another_process_probes_its_results_are_told() {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
     home.write_targets(&TARGETS.replace("closed", "shut"));
     events.of_kind("targets");
+}
+
+#[test]
+fn where_another_process_probes_its_incidents_are_told() {
+    let postgres = cluster::database();
+    for url in ["sqlite://pingu.db", &postgres.url] {
+        let home = Home::new(TARGETS);
+        let half = |name: &str| Pingu::start(home.command(&[name]).env("DATABASE_URL", url));
+        let (poller, api) = (half("poller"), half("api"));
+        let incidents = |api: &Pingu| api.items("/api/v1/incidents").len();
+        api.until("the first incident", |api| {
+            (incidents(api) == 1).then_some(())
+        });
+        let mut events = Events::open(&api, "", "");
+        // beats are told from the second look on, and what went on at the first is no news
+        events.of_kind("beats");
+        let moved = |port: u16| TARGETS.replace("port: 1,", &format!("port: {port},"));
+        home.write_targets(&moved(api.address.port()));
+        let ended = events.find("its end", |message| message.kind == "incident");
+        assert!(about(false)(&ended), "{ended:?}");
+        assert_eq!(ended.data["items"][0]["ended_by"], "recovered", "{ended:?}");
+        home.write_targets(&moved(1));
+        let opened = events.find("another one", |message| message.kind == "incident");
+        assert!(about(true)(&opened), "{opened:?}");
+        let opened = &opened.data["items"][0];
+        let stored = &api.items("/api/v1/incidents?open=true")[0];
+        for field in [
+            "target_id",
+            "target_name",
+            "location",
+            "began_at",
+            "reason",
+            "error",
+        ] {
+            assert_eq!(opened[field], stored[field], "{field}");
+        }
+        assert_eq!(incidents(&api), 2, "{opened}");
+        drop(poller);
+    }
 }
 
 #[test]

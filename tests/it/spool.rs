@@ -12,6 +12,7 @@ use pingu::model::{
     Declared, Incident, Measurement, Observation, ProbeResult, StoredIncident, StoredResult,
     Target, TargetId, TargetMap, Timestamp,
 };
+use pingu::storage::beats::{BeatQuery, Found};
 use pingu::storage::recorder::{Pace, Recorder};
 use pingu::storage::spool::{Load, Place, Spool, SpoolError, Work};
 use pingu::storage::{
@@ -212,6 +213,10 @@ impl Store for Fake {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn beats(&self, _: &BeatQuery) -> Result<Found, StoreError> {
+        Ok(Found::default())
     }
 
     async fn figures(&self, _: &FiguresQuery) -> Result<Vec<Figures>, StoreError> {

@@ -51,7 +51,7 @@ pub struct Feed {
 #[derive(Debug)]
 pub enum Handed {
     Beats(Vec<Beat>),
-    Incident(IncidentNews),
+    Incidents(Vec<IncidentNews>),
 }
 
 /// A stream's place among the readers.
@@ -103,8 +103,18 @@ impl Feed {
     pub fn incident(&self, incident: &Incident) {
         if self.is_attended() {
             let news = IncidentNews::of(incident, &self.location);
-            self.hand(Handed::Incident(news));
+            self.incidents(vec![news]);
         }
+    }
+
+    /// Tells readers of incidents that began, changed or ended.
+    pub(super) fn incidents(&self, news: Vec<IncidentNews>) {
+        self.hand(Handed::Incidents(news));
+    }
+
+    /// Something happened that nobody can be told one by one.
+    pub(super) fn overflow(&self) {
+        self.overflowed.store(true, Ordering::Relaxed);
     }
 
     /// A count that whoever changes the list of targets raises.
@@ -118,7 +128,7 @@ impl Feed {
 
     fn hand(&self, handed: Handed) {
         if self.handed.try_send(handed).is_err() {
-            self.overflowed.store(true, Ordering::Relaxed);
+            self.overflow();
         }
     }
 

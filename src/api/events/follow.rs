@@ -1,8 +1,11 @@
-//! Where another process probes: new results are looked up in the database, once a second and only while somebody listens.
+//! Where another process probes: new results and what became of incidents are looked up in the database, once a second and only while
+//! somebody listens.
 //!
-//! So a target that is probed more often than that shows its newest result of each second.
+//! So a target that is probed more often than that shows its newest result of each second, and an incident is told when it is written
+//! down: what opens and ends at once, another reason of one that goes on within 10 s.
 
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,12 +14,17 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::feed::Feed;
-use crate::model::{ProbeResult, TargetMap, Timestamp};
-use crate::storage::{Status, Store, StoreError};
+use super::message::IncidentNews;
+use crate::model::{ProbeResult, Reason, StoredIncident, TargetMap, Timestamp};
+use crate::storage::{IncidentQuery, Status, Store, StoreError};
 
 const PACE: Duration = Duration::from_secs(1);
 /// From one look at the list of targets to the next: it changes seldom.
 const LIST_PACE: Duration = Duration::from_secs(10);
+/// Of the incidents that began last so many are looked at whether they go on or not: some may have ended since the look before.
+const NEWEST: usize = 100;
+/// Ends of older ones that are looked up one by one; beyond that readers look at all of them again.
+const ENDS: usize = 100;
 
 /// Runs until the feed's `stop`.
 pub async fn follow(feed: Arc<Feed>, store: Arc<dyn Store>) {
@@ -41,11 +49,25 @@ pub async fn follow(feed: Arc<Feed>, store: Arc<dyn Store>) {
 #[derive(Debug, Default)]
 struct Seen {
     results: Option<TargetMap<Timestamp>>,
+    incidents: Option<HashMap<i64, Standing>>,
     list: Option<(Instant, u64)>,
+}
+
+/// What is told of an incident when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    goes_on: bool,
+    reason: Reason,
 }
 
 impl Seen {
     async fn look(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
+        self.look_at_results(feed, store).await?;
+        self.look_at_incidents(feed, store).await?;
+        self.look_at_the_list(feed, store).await
+    }
+
+    async fn look_at_results(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
         let latest = store.latest_by_target().await?;
         let results = latest.into_iter().map(|latest| latest.stored.result);
         let results: Vec<ProbeResult> = results.collect();
@@ -59,6 +81,51 @@ impl Seen {
         }
         let slots = results.iter().map(|result| (result.target, result.slot));
         self.results = Some(slots.collect());
+        Ok(())
+    }
+
+    async fn look_at_incidents(
+        &mut self,
+        feed: &Feed,
+        store: &dyn Store,
+    ) -> Result<(), StoreError> {
+        let newest = IncidentQuery {
+            limit: NEWEST,
+            ..IncidentQuery::default()
+        };
+        let open = store.open_incidents().await?;
+        // read after those that go on: whatever began in between is among them, and its newer state counts
+        let newest = store.incidents(&newest).await?;
+        let found: BTreeMap<i64, StoredIncident> = open
+            .into_iter()
+            .chain(newest)
+            .map(|it| (it.id, it))
+            .collect();
+        if let Some(seen) = &self.incidents {
+            let is_news = |it: &&StoredIncident| seen.get(&it.id) != Some(&Standing::of(it));
+            let news = found.values().filter(is_news);
+            let mut news: Vec<_> = news.map(IncidentNews::of_stored).collect();
+            let ended = seen
+                .iter()
+                .filter(|(id, standing)| standing.goes_on && !found.contains_key(id));
+            if ended.clone().count() > ENDS {
+                feed.overflow();
+            } else {
+                for (id, _) in ended {
+                    let ended = store.incident(*id).await?;
+                    news.extend(ended.as_ref().map(IncidentNews::of_stored));
+                }
+            }
+            if !news.is_empty() {
+                feed.incidents(news);
+            }
+        }
+        let standings = found.iter().map(|(id, it)| (*id, Standing::of(it)));
+        self.incidents = Some(standings.collect());
+        Ok(())
+    }
+
+    async fn look_at_the_list(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
         let now = Instant::now();
         if self.list.is_none_or(|(at, _)| now - at > LIST_PACE) {
             let mut hasher = DefaultHasher::new();
@@ -73,5 +140,14 @@ impl Seen {
             self.list = Some((now, hash));
         }
         Ok(())
+    }
+}
+
+impl Standing {
+    fn of(stored: &StoredIncident) -> Self {
+        Self {
+            goes_on: stored.incident.is_open(),
+            reason: stored.incident.last.reason,
+        }
     }
 }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::api::Measured;
 use crate::model::{
-    Ending, Incident, Outcome, ProbeResult, Reason, StoredResult, TargetId, TargetMap, Timestamp,
+    Ending, Incident, Outcome, ProbeResult, Reason, StoredIncident, StoredResult, TargetId,
+    TargetMap, Timestamp,
 };
 
 /// More results than this in one message, and only the newest of each target is told.
@@ -48,6 +49,27 @@ pub struct IncidentNews {
     pub error: String,
 }
 
+/// Incidents of which something is new.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IncidentsTold {
+    pub items: Vec<IncidentNews>,
+}
+
+/// The list of targets changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListChange {
+    /// Differs from any before.
+    pub revision: String,
+}
+
+/// A result of the target that a reader watches.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Packet {
+    target_id: Uuid,
+    #[serde(flatten)]
+    measured: Measured,
+}
+
 /// How many enabled targets have which outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
@@ -83,6 +105,13 @@ impl IncidentNews {
             ended_by: incident.ended.map(|ended| ended.by),
             reason: incident.last.reason,
             error: incident.last.error.as_str().to_owned(),
+        }
+    }
+
+    pub fn of_stored(stored: &StoredIncident) -> Self {
+        Self {
+            target_name: stored.target_name.clone(),
+            ..Self::of(&stored.incident, &stored.location)
         }
     }
 }
@@ -136,12 +165,12 @@ pub fn beats(mut beats: Vec<Beat>) -> String {
     text
 }
 
-pub fn incidents(news: &[IncidentNews]) -> String {
-    #[derive(Serialize)]
-    struct Items<'a> {
-        items: &'a [IncidentNews],
-    }
-    json(&Items { items: news })
+pub fn incidents(items: Vec<IncidentNews>) -> String {
+    json(&IncidentsTold { items })
+}
+
+pub fn list_change(revision: String) -> String {
+    json(&ListChange { revision })
 }
 
 pub fn counts(counts: &Counts) -> String {
@@ -150,12 +179,6 @@ pub fn counts(counts: &Counts) -> String {
 
 /// One result with all that was measured, as a whole message. It has no id: what comes again after a break is in the results.
 pub fn packet(result: &ProbeResult, location: &Arc<str>) -> Bytes {
-    #[derive(Serialize)]
-    struct Packet {
-        target_id: Uuid,
-        #[serde(flatten)]
-        measured: Measured,
-    }
     let stored = StoredResult {
         id: 0,
         target_name: Arc::default(),

@@ -3,6 +3,7 @@
 //! A reader that falls behind the ring, or takes nothing for 20 s, is let go; it comes back with the id of its last message and is told
 //! what it missed, or to look at everything again. No reader ever holds up another one, or a probe.
 
+mod description;
 mod feed;
 mod follow;
 mod message;
@@ -27,12 +28,12 @@ use super::ApiState;
 use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use crate::metrics::Shed;
+use description::Event;
 use feed::Seat;
 use ring::Next;
 
 pub use feed::{Feed, Handed};
 pub use follow::follow;
-pub use message::{Counts, IncidentNews};
 pub use teller::Teller;
 
 /// How long a stream is silent at the most: proxies cut what is silent for longer than a minute or half of one.
@@ -56,7 +57,8 @@ struct Reader {
                    - `beats`: new results, `{\"newest_only\":false,\"beats\":[[target id, ts in µs since 1970, outcome, latency_us or null], …]}`; \
                    a fifth element `1` marks an answer that was slow or lossy. With `newest_only` there were so many that only the newest of \
                    each target is there.\n\
-                   - `incident`: `{\"items\":[…]}`, those that opened, changed or ended; not where another process probes.\n\
+                   - `incident`: `{\"items\":[…]}`, those that opened, changed or ended; where another process probes, \
+                   once they are written down: another reason within 10 s.\n\
                    - `overview`: how many enabled targets are `up`, `down`, `unknown`, or `pending` without a result; told when it changes.\n\
                    - `targets`: the list of targets changed; `revision` differs from any before.\n\
                    - `resync`: something was left out, look at everything again.\n\
@@ -68,7 +70,7 @@ struct Reader {
         ("Last-Event-ID" = Option<String>, Header, description = "where to go on; what is not known any more is answered with `resync`"),
     ),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream", example = "id: 5f0c2a7b-17\nevent: overview\ndata: {\"up\":18,\"down\":1,\"unknown\":0,\"pending\":0}\n\n"),
+        (status = 200, body = Event, content_type = "text/event-stream"),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 503, body = ErrorBody, description = "too many streams, or the database is away: `Retry-After`"),
     ),

@@ -158,8 +158,10 @@ impl News {
                     self.most = GATHERED.max(2 * self.beats.len());
                 }
             }
-            Handed::Incident(_) if self.incidents.len() >= INCIDENTS => self.lost = true,
-            Handed::Incident(news) => self.incidents.push(news),
+            Handed::Incidents(news) if self.incidents.len() + news.len() > INCIDENTS => {
+                self.lost = true;
+            }
+            Handed::Incidents(news) => self.incidents.extend(news),
         }
     }
 
@@ -207,19 +209,19 @@ impl News {
         match kind {
             TARGETS => {
                 self.revision = revision;
-                let id = feed.ring.id(revision);
-                feed.ring
-                    .push("targets", &format!(r#"{{"revision":"{id}"}}"#));
+                let change = message::list_change(feed.ring.id(revision));
+                feed.ring.push("targets", &change);
             }
             INCIDENT => {
                 let mut news = take(&mut self.incidents);
-                for news in &mut news {
+                // those that were looked up have their names
+                for news in news.iter_mut().filter(|news| news.target_name.is_empty()) {
                     let found = self.standing.targets.get(&TargetId(news.target_id));
                     if let Some(found) = found {
                         news.target_name.clone_from(&found.name);
                     }
                 }
-                feed.ring.push("incident", &message::incidents(&news));
+                feed.ring.push("incident", &message::incidents(news));
             }
             OVERVIEW => {
                 self.counts = counts;

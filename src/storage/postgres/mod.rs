@@ -5,6 +5,7 @@
 //!
 //! A batch that returned is as durable as the server's `synchronous_commit` says.
 
+mod beats;
 mod certificate;
 mod codec;
 mod days;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::beats::{BeatQuery, Found};
 use super::{
     Access, Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated,
     Presented, Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats,
@@ -175,6 +177,11 @@ impl Store for PostgresStore {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         self.read(read::latest_by_target).await
+    }
+
+    async fn beats(&self, query: &BeatQuery) -> Result<Found, StoreError> {
+        self.read(async |session| beats::read(session, query).await)
+            .await
     }
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {

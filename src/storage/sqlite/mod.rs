@@ -6,6 +6,7 @@
 //! `synchronous=NORMAL`: killing Pingu loses nothing that was committed; a power cut may lose the last commits, never the file.
 
 mod advice;
+mod beats;
 mod checkpoint;
 mod codec;
 mod days;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::beats::{BeatQuery, Found};
 use super::{
     Change, Day, Existing, Figures, FiguresQuery, Floors, Kept, Latest, Migrated, Presented,
     Progress, Recorded, Resolution, ResultQuery, Roster, Stale, Stamp, Standing, Stats, Status,
@@ -226,6 +228,12 @@ impl Store for SqliteStore {
 
     async fn latest_by_target(&self) -> Result<Vec<Latest>, StoreError> {
         self.read(read::latest_by_target).await
+    }
+
+    async fn beats(&self, query: &BeatQuery) -> Result<Found, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| beats::read(connection, &query))
+            .await
     }
 
     async fn certificates(&self, target: TargetId) -> Result<Vec<Presented>, StoreError> {
