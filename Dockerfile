@@ -5,11 +5,22 @@
 #
 # docker-compose.yml runs it as two processes on Postgres.
 
+# the dashboard, from its sources, the API's description and the words that the small page has too
+FROM node:22-bookworm-slim AS web
+WORKDIR /src/crates/pingu-web/web
+COPY crates/pingu-web/web/package.json crates/pingu-web/web/package-lock.json crates/pingu-web/web/.npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci
+COPY docs/openapi.json /src/docs/
+COPY crates/pingu-web/fallback/assets/words.js ../fallback/assets/
+COPY crates/pingu-web/web ./
+RUN npm run build
+
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 # rust-toolchain.toml names the same version; this keeps rustup from fetching its rustfmt and clippy
 ENV RUSTUP_TOOLCHAIN=1.95.0
 COPY . .
+COPY --from=web /src/crates/pingu-web/web/dist crates/pingu-web/web/dist
 # the commit, for /version: docker build --build-arg PINGU_REVISION="$(git rev-parse HEAD)" .
 ARG PINGU_REVISION
 # registry and target stay between builds, so that only what changed is compiled

@@ -8,17 +8,55 @@ PID    := $(STATE)/pid
 LOG    := $(STATE)/pingu.log
 FUZZ_SECONDS ?= 60
 
+# The dashboard (crates/pingu-web/web). Pingu embeds it if it was built, else a small page that needs no Node.
+WEB    := crates/pingu-web/web
+# What it is made of. Folders are named for what was deleted from them.
+WEB_SOURCES = $(shell find $(WEB)/src $(WEB)/public ! -name schema.d.ts) $(addprefix $(WEB)/,index.html package.json svelte.config.js tsconfig.json \
+	vite.config.ts) docs/openapi.json crates/pingu-web/fallback/assets/words.js
+NPM_CI := $(WEB)/node_modules/.installed
+# `npm run build` empties the folder first: one that was cut short has no stamp
+DIST   := $(WEB)/dist/.built
+NODE_FITS := command -v npm >/dev/null && node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
+NODE_LACKS = echo "this needs Node 20.19 or newer with npm (https://nodejs.org/), and here is $$(node --version 2>/dev/null || echo none)"
+# whom `make dev` asks for data
+PINGU  ?= http://127.0.0.1:8000
+
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-api bench-service bench-storage clean
+.PHONY: help web dev pages web-tools test-web e2e run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-api bench-service bench-storage clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the program, optimised
+build: pages ## build the program, optimised, with the dashboard where Node is there
 	$(CARGO) build --release --locked
 
 run: build ## start Pingu here on SQLite with targets.yaml; Ctrl-C stops it
 	$(BINARY)
+
+web: $(DIST) ## build the dashboard, where something changed (Node 20.19 or newer)
+
+$(NPM_CI): $(WEB)/package-lock.json
+	@$(NODE_FITS) || { $(NODE_LACKS) >&2; exit 1; }
+	cd $(WEB) && npm ci
+	@touch $@
+
+$(DIST): $(NPM_CI) $(WEB_SOURCES)
+	@$(NODE_FITS) || { $(NODE_LACKS) >&2; exit 1; }
+	cd $(WEB) && npm run build
+	@touch $@
+
+# The dashboard for whoever builds the program: where it cannot be made, the program is built all the same.
+GO_ON = echo "going on without it: Pingu gets $$([ -e $(DIST) ] && echo 'the dashboard that was built before' || echo 'its small page')"
+pages:
+	@if ! { $(NODE_FITS); }; then echo "the dashboard is not built:"; $(NODE_LACKS); $(GO_ON); \
+	elif ! $(MAKE) --no-print-directory $(NPM_CI); then \
+		echo "npm could not fetch what builds the dashboard (is there a network?)"; $(GO_ON); \
+	else $(MAKE) --no-print-directory web; fi
+
+dev: $(NPM_CI) ## work on the dashboard: changes show at once; data from PINGU=http://127.0.0.1:8000
+	@node -e 'fetch(process.argv[1] + "/livez", { signal: AbortSignal.timeout(2000) }).then((it) => it.ok ? 0 : 1, () => 1).then(process.exit)' $(PINGU) || \
+		echo "no Pingu answers at $(PINGU): start one in another terminal (make run, or cargo run), or say where one is (make dev PINGU=http://...)"
+	cd $(WEB) && PINGU=$(PINGU) npm run dev
 
 # As containers on Postgres (docker-compose.yml) where a Docker engine answers, else as a process here; USE=docker or USE=native decides.
 USE  ?= $(shell docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 && echo docker || echo native)
@@ -65,18 +103,35 @@ down-native:
 logs-native:
 	@tail -n 100 -f $(LOG)
 
-test: test-tools ## run every test
+test: test-tools web ## run every test
 	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory test-web e2e
+
+test-web: $(NPM_CI) ## test the dashboard's modules
+	cd $(WEB) && npm test
+
+e2e: test-tools web ## test the dashboard in a browser, on the real program
+	$(CARGO) build --workspace --locked
+	cd $(WEB) && npm run e2e -- $(E2E)
 
 # Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools. Debian keeps
 # the server's programs out of the PATH; TEST_DATABASE_URL does not replace them, as some tests stop their server.
-test-tools:
-	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux pgbouncer:pgbouncer python3:python3; do \
+test-tools: web-tools
+	@missing=; for tool in ip:iproute2 unshare:util-linux setpriv:util-linux pgbouncer:pgbouncer python3:python3 chromium:chromium; do \
 		command -v $${tool%%:*} >/dev/null 2>&1 || missing="$$missing $${tool##*:}"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	if [ -n "$$missing" ]; then \
+	$(INSTALL)
+
+# What the dashboard's lints and tests need.
+web-tools:
+	@missing=; for tool in node:nodejs npm:npm; do command -v $${tool%%:*} >/dev/null 2>&1 || missing="$$missing $${tool##*:}"; done; \
+	$(INSTALL); \
+	$(NODE_FITS) || { $(NODE_LACKS) >&2; exit 1; }
+
+# `missing` names packages
+INSTALL = if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-			apt-get update -qq && apt-get install -y -qq $$missing; \
+			apt-get update -qq && apt-get install -y -qq $$missing || exit 1; \
 		else echo "the tests need these packages:$$missing" >&2; exit 1; fi; \
 	fi
 
@@ -101,10 +156,12 @@ fuzz-icmp: ## let a fuzzer at the packet parsers for FUZZ_SECONDS (nightly Rust 
 
 fmt: ## format the source
 	$(CARGO) fmt --all
+	@if [ -e $(NPM_CI) ]; then cd $(WEB) && npm run format; else echo "the dashboard is left as it is: make web installs its formatter"; fi
 
-lint: ## formatting and clippy, every warning an error
+lint: web-tools $(NPM_CI) ## formatting, clippy and the dashboard's checks, every warning an error
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	cd $(WEB) && npm run check
 
 typecheck: ## compile without building
 	$(CARGO) check --workspace --all-targets --locked
@@ -131,3 +188,5 @@ bench-storage: ## measure storing and reading, ten million rows in SQLite and in
 
 clean: ## remove what was built
 	$(CARGO) clean
+	find $(WEB)/dist -mindepth 1 ! -name .gitignore -delete
+	rm -rf $(addprefix $(WEB)/,node_modules test-results playwright-report src/api/schema.d.ts)

@@ -13,30 +13,31 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let dist = here.join("web/dist");
-    let is_fallback = !dist.join("index.html").is_file();
-    let root = if is_fallback {
-        here.join("fallback")
-    } else {
-        dist
-    };
+    let (dist, fallback) = (here.join("web/dist"), here.join("fallback"));
+    let is_built = dist.join("index.html").is_file();
 
     // Cargo scans folders deeply. Both are named whichever is used, so that a first build of the dashboard is noticed.
     for input in ["build.rs", "build", "fallback", "web/dist"] {
         println!("cargo:rerun-if-changed={input}");
     }
-    if is_fallback {
+    let small = table(&fallback, true)?;
+    let pages = if is_built {
+        table(&dist, false)?
+    } else {
         println!("cargo:warning=no dashboard in web/dist: embedding the small page of fallback/");
-    }
-    let table = table(&root, is_fallback)?;
-    fs::write(Path::new(&variable("OUT_DIR")).join("table.rs"), table)
+        small.clone()
+    };
+    let out = PathBuf::from(variable("OUT_DIR"));
+    fs::write(out.join("pages.rs"), pages)?;
+    // for tests alone: they prove the small page also where the dashboard is embedded
+    fs::write(out.join("fallback.rs"), small)
 }
 
 fn variable(name: &str) -> String {
     env::var(name).expect("cargo sets it for every build script")
 }
 
-/// The Rust source that `src/lib.rs` includes.
+/// The Rust expression that `src/lib.rs` includes.
 fn table(root: &Path, is_fallback: bool) -> io::Result<String> {
     let sources = tree::read(root)?;
     let index = sources
@@ -46,11 +47,8 @@ fn table(root: &Path, is_fallback: bool) -> io::Result<String> {
 
     let mut out = String::new();
     let mut put = |line: std::fmt::Arguments| writeln!(out, "{line}").expect("a String takes all");
-    put(format_args!("const FALLBACK: bool = {is_fallback};"));
-    put(format_args!("const INDEX: usize = {index};"));
     put(format_args!(
-        "static ASSETS: [Asset; {}] = [",
-        sources.len()
+        "Pages {{ is_fallback: {is_fallback}, index: {index}, assets: &["
     ));
     for source in &sources {
         put(format_args!(
@@ -63,7 +61,7 @@ fn table(root: &Path, is_fallback: bool) -> io::Result<String> {
             optional(source.brotli.as_deref())?,
         ));
     }
-    put(format_args!("];"));
+    put(format_args!("] }}"));
     Ok(out)
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::cluster;
-use crate::pingu::{Answer, Home, Pingu};
+use crate::pingu::{Answer, Home, Pingu, script};
 
 const TARGETS: &str = "\
 targets:
@@ -278,7 +278,8 @@ fn a_target_is_found_by_its_name_and_unknown_parameters_are_ignored() {
 #[test]
 fn head_answers_without_a_body() {
     let (_home, pingu) = started();
-    for path in ["/health", "/targets", "/", "/assets/app.js", "/livez"] {
+    let script = script();
+    for path in ["/health", "/targets", "/", &script, "/livez"] {
         let answer = pingu.ask("HEAD", path);
         assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{path}");
     }
@@ -299,7 +300,8 @@ fn any_other_path_is_the_page_under_a_strict_policy() {
         );
         assert!(body.contains("<!doctype html>") || body.contains("<!DOCTYPE html>"));
     }
-    let asset = pingu.get("/assets/app.js");
+    let script = script();
+    let asset = pingu.get(&script);
     assert_eq!(asset.status, 200);
     let tag = asset
         .head
@@ -308,7 +310,7 @@ fn any_other_path_is_the_page_under_a_strict_policy() {
         .unwrap()
         .to_owned();
     let again = pingu.request(&format!(
-        "GET /assets/app.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-None-Match: {tag}\r\n\r\n"
+        "GET {script} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-None-Match: {tag}\r\n\r\n"
     ));
     assert_eq!((again.status, again.body.as_str()), (304, ""));
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::cluster::Cluster;
-use crate::pingu::{Answer, Home, PATIENCE, Pingu};
+use crate::pingu::{Answer, Home, PATIENCE, Pingu, script};
 
 const TARGETS: &str = "\
 targets:
@@ -130,7 +130,8 @@ fn every_route_asks_for_the_token_and_takes_a_session_for_it() {
     for path in ["/openapi.json", "/docs/", "/docs/swagger-ui.css"] {
         routes.push(("get".to_owned(), path.to_owned()));
     }
-    for path in ["/", "/t/lo", "/assets/app.js"] {
+    let script = script();
+    for path in ["/", "/t/lo", script.as_str()] {
         routes.push(("get".to_owned(), path.to_owned()));
     }
     let ways = [
@@ -158,7 +159,7 @@ fn every_route_asks_for_the_token_and_takes_a_session_for_it() {
         ("post", "/api/v1/session"),
         ("get", "/"),
         ("get", "/t/lo"),
-        ("get", "/assets/app.js"),
+        ("get", script.as_str()),
     ];
     for (method, route) in &routes {
         let path = route.replace("{id}", "lo");
@@ -361,10 +362,11 @@ fn assert_safe(place: &str, head: &str) {
 fn every_answer_tells_browsers_to_be_careful() {
     let home = Home::new(TARGETS);
     let pingu = home.start();
+    let script = script();
     for (method, path, status) in [
         ("GET", "/targets", 200),
         ("GET", "/", 200),
-        ("GET", "/assets/app.js", 200),
+        ("GET", script.as_str(), 200),
         ("GET", "/docs/", 200),
         ("GET", "/openapi.json", 200),
         ("GET", "/metrics", 200),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cluster::{self, Cluster, Database, PASSWORD};
-use crate::pingu::{Home, PATIENCE, Pingu};
+use crate::pingu::{Home, PATIENCE, Pingu, script};
 
 const ONE: &str = "targets:\n  - {name: lo, type: icmp, host: 127.0.0.1, interval_seconds: 0.2, timeout_ms: 150}\n";
 
@@ -78,13 +78,7 @@ fn an_api_that_was_there_first_serves_what_a_poller_stores() {
         assert_eq!(poller.json("/health")["ok"], true);
         assert!(poller.metric("pingu_results_stored_total") > 0);
         assert!(poller.get("/metrics").body.contains("pingu_build_info{"));
-        for path in [
-            "/",
-            "/targets",
-            "/api/v1/targets",
-            "/docs",
-            "/assets/app.js",
-        ] {
+        for path in ["/", "/targets", "/api/v1/targets", "/docs", &script()] {
             let answer = poller.get(path);
             assert_eq!(answer.status, 404, "{path}");
             let error = answer.json()["error"].as_str().unwrap().to_owned();

@@ -107,11 +107,45 @@ fn the_image_is_built_and_started_with_what_there_is() {
     assert_ne!(user, "0");
 
     for [path] in all(r"^!(\S+)$", &file(".dockerignore")) {
-        assert!(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists(),
-            "{path}"
-        );
+        assert!(exists(&path), "{path}");
     }
+}
+
+#[test]
+fn the_image_has_a_dashboard_of_its_own_making() {
+    let dockerfile = file("Dockerfile");
+    let [node] = the_one(r"^FROM node:(\d+)-\S+ AS web$", &dockerfile);
+    let [least] = the_one(
+        r#""node": ">=([0-9]+)\.[0-9]+""#,
+        &file("crates/pingu-web/web/package.json"),
+    );
+    assert!(node.parse::<u32>().unwrap() > least.parse::<u32>().unwrap());
+
+    let stage = dockerfile.split("FROM ").find(|it| it.starts_with("node:"));
+    let ignored = file(".dockerignore");
+    let let_in: Vec<_> = all(r"^!(\S+)$", &ignored);
+    let mut copied = 0;
+    for [sources] in all(r"^COPY (.*) \S+$", stage.unwrap()) {
+        for path in sources.split(' ') {
+            assert!(exists(path), "{path}");
+            let enters = let_in
+                .iter()
+                .any(|[way]| Path::new(path).starts_with(Path::new(way)));
+            assert!(enters, "{path} is kept out of the image by .dockerignore");
+            copied += 1;
+        }
+    }
+    assert!(copied > 4);
+    // what a machine has built stays there; the folder is needed
+    assert!(
+        ignored.contains("\ncrates/pingu-web/web/dist/*\n!crates/pingu-web/web/dist/.gitignore\n")
+    );
+    let dist = "/src/crates/pingu-web/web/dist crates/pingu-web/web/dist";
+    assert!(dockerfile.contains(&format!("COPY . .\nCOPY --from=web {dist}\n")));
+}
+
+fn exists(path: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
 }
 
 #[test]

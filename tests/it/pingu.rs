@@ -14,6 +14,12 @@ use tempfile::TempDir;
 /// Far more than anything takes on an idle machine: only a fault reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The path of a script of the embedded pages, whichever they are.
+pub fn script() -> String {
+    let script = pingu_web::assets().find(|it| it.content_type.starts_with("text/javascript"));
+    format!("/{}", script.expect("pages have a script").path)
+}
+
 /// A folder with a targets file and a database.
 pub struct Home {
     pub folder: TempDir,

@@ -9,7 +9,18 @@
 use std::fmt;
 
 /// Whether the small page is embedded in place of the dashboard.
-pub const IS_FALLBACK: bool = FALLBACK;
+pub const IS_FALLBACK: bool = PAGES.is_fallback;
+
+/// What the build script found in one folder.
+struct Pages {
+    is_fallback: bool,
+    /// Where `index.html` is among the assets.
+    index: usize,
+    /// Ordered by path.
+    assets: &'static [Asset],
+}
+
+static PAGES: Pages = include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 /// A file of the pages, in every representation that was built.
 #[derive(Debug)]
@@ -41,27 +52,31 @@ impl fmt::Debug for Body {
     }
 }
 
+impl Pages {
+    fn asset(&self, path: &str) -> Option<&'static Asset> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let found = self.assets.binary_search_by(|asset| asset.path.cmp(path));
+        Some(&self.assets[found.ok()?])
+    }
+}
+
 /// The asset served at the path of a URL, with or without the leading slash.
 ///
 /// The path is compared with the embedded names as it is: no decoding, no `.` or `..`, no case folding. So nothing but an
 /// embedded file can be reached. `/` is no asset; see [`index`].
 pub fn asset(path: &str) -> Option<&'static Asset> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let at = ASSETS.binary_search_by(|asset| asset.path.cmp(path)).ok()?;
-    Some(&ASSETS[at])
+    PAGES.asset(path)
 }
 
 /// The page itself.
 pub fn index() -> &'static Asset {
-    &ASSETS[INDEX]
+    &PAGES.assets[PAGES.index]
 }
 
 /// Every asset, ordered by path.
 pub fn assets() -> impl ExactSizeIterator<Item = &'static Asset> {
-    ASSETS.iter()
+    PAGES.assets.iter()
 }
-
-include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
 #[cfg(test)]
 mod tests;

@@ -4,15 +4,22 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use super::{Body, IS_FALLBACK, asset, assets, index};
+use super::{Asset, Body, PAGES, Pages};
 
 #[path = "../build/etag.rs"]
 mod etag;
 #[path = "../build/tree.rs"]
 mod tree;
 
-fn bodies() -> impl Iterator<Item = &'static Body> {
-    assets().flat_map(|asset| {
+static FALLBACK: Pages = include!(concat!(env!("OUT_DIR"), "/fallback.rs"));
+
+/// The embedded pages, which are the dashboard where it was built, and the small page in any case.
+fn both() -> [&'static Pages; 2] {
+    [&PAGES, &FALLBACK]
+}
+
+fn bodies(pages: &'static Pages) -> impl Iterator<Item = &'static Body> {
+    pages.assets.iter().flat_map(|asset| {
         [
             Some(&asset.identity),
             asset.gzip.as_ref(),
@@ -23,48 +30,78 @@ fn bodies() -> impl Iterator<Item = &'static Body> {
     })
 }
 
+fn index(pages: &'static Pages) -> (&'static Asset, &'static str) {
+    let index = &pages.assets[pages.index];
+    let page = std::str::from_utf8(index.identity.bytes).expect("UTF-8");
+    (index, page)
+}
+
+#[test]
+fn what_is_served_is_the_embedded_page() {
+    assert!(std::ptr::eq(super::index(), index(&PAGES).0));
+    assert_eq!(super::assets().len(), PAGES.assets.len());
+    assert_eq!(super::IS_FALLBACK, PAGES.is_fallback);
+    for expected in super::assets() {
+        let found = super::asset(expected.path).expect(expected.path);
+        assert!(std::ptr::eq(found, expected), "{}", expected.path);
+    }
+}
+
 #[test]
 fn every_asset_is_found_by_its_path() {
-    assert!(assets().len() > 1);
-    for expected in assets() {
-        for path in [expected.path.to_owned(), format!("/{}", expected.path)] {
-            let found = asset(&path).expect(&path);
-            assert!(std::ptr::eq(found, expected), "{path}");
+    for pages in both() {
+        assert!(pages.assets.len() > 1);
+        for expected in pages.assets {
+            for path in [expected.path.to_owned(), format!("/{}", expected.path)] {
+                let found = pages.asset(&path).expect(&path);
+                assert!(std::ptr::eq(found, expected), "{path}");
+            }
         }
     }
 }
 
 #[test]
 fn the_index_is_a_page_and_what_it_loads_is_embedded() {
-    assert_eq!(index().path, "index.html");
-    assert_eq!(index().content_type, "text/html; charset=utf-8");
-    let page = std::str::from_utf8(index().identity.bytes).expect("UTF-8");
-    let loaded: Vec<_> = page
-        .split('"')
-        .filter(|text| text.starts_with("/assets/"))
-        .map(|path| asset(path).expect(path).content_type)
-        .collect();
-    for needed in ["text/javascript; charset=utf-8", "text/css; charset=utf-8"] {
-        assert!(loaded.contains(&needed), "{needed}");
+    for pages in both() {
+        let (index, page) = index(pages);
+        assert_eq!(index.path, "index.html");
+        assert_eq!(index.content_type, "text/html; charset=utf-8");
+        let loaded: Vec<_> = page
+            .split('"')
+            .filter(|text| text.starts_with('/'))
+            .filter_map(|path| Some(pages.asset(path)?.content_type))
+            .collect();
+        for needed in [
+            "text/javascript; charset=utf-8",
+            "text/css; charset=utf-8",
+            "image/svg+xml",
+        ] {
+            assert!(loaded.contains(&needed), "{needed}: {page}");
+        }
+        for path in page.split('"').filter(|text| text.starts_with("/assets/")) {
+            assert!(pages.asset(path).is_some(), "{path}");
+        }
     }
 }
 
 #[test]
 fn the_page_holds_nothing_that_a_strict_content_security_policy_blocks() {
-    let page = std::str::from_utf8(index().identity.bytes).expect("UTF-8");
-    for tag in page.split('<').filter(|tag| tag.starts_with("script")) {
-        assert!(tag.contains("src=\"/"), "inline script: <{tag}");
-    }
-    for blocked in [
-        "<style",
-        " style=",
-        " onclick=",
-        " onload=",
-        "javascript:",
-        "\"http:",
-        "\"https:",
-    ] {
-        assert!(!page.contains(blocked), "{blocked}");
+    for pages in both() {
+        let (_, page) = index(pages);
+        for tag in page.split('<').filter(|tag| tag.starts_with("script")) {
+            assert!(tag.contains("src=\"/"), "inline script: <{tag}");
+        }
+        for blocked in [
+            "<style",
+            " style=",
+            " onclick=",
+            " onload=",
+            "javascript:",
+            "\"http:",
+            "\"https:",
+        ] {
+            assert!(!page.contains(blocked), "{blocked}");
+        }
     }
 }
 
@@ -87,17 +124,23 @@ fn only_exact_names_are_found() {
         "/index.html/",
         "/etc/passwd",
         ".gitignore",
+        ".built",
     ] {
-        assert!(asset(path).is_none(), "{path:?}");
+        assert!(
+            both().iter().all(|pages| pages.asset(path).is_none()),
+            "{path:?}"
+        );
     }
 }
 
 #[test]
 fn an_etag_is_the_quoted_hash_of_its_bytes_and_differs_from_every_other() {
-    let mut seen = HashSet::new();
-    for body in bodies() {
-        assert_eq!(body.etag, etag::of(body.bytes));
-        assert!(seen.insert(body.etag), "{} twice", body.etag);
+    for pages in both() {
+        let mut seen = HashSet::new();
+        for body in bodies(pages) {
+            assert_eq!(body.etag, etag::of(body.bytes));
+            assert!(seen.insert(body.etag), "{} twice", body.etag);
+        }
     }
 }
 
@@ -110,8 +153,25 @@ fn the_hash_gives_the_published_values_of_fnv_1a_with_128_bits() {
 
 #[test]
 fn the_small_page_is_never_final_because_its_names_carry_no_hash() {
-    if IS_FALLBACK {
-        assert!(assets().all(|asset| !asset.immutable));
+    assert!(FALLBACK.is_fallback);
+    assert!(FALLBACK.assets.iter().all(|asset| !asset.immutable));
+}
+
+#[test]
+fn the_dashboard_is_final_and_compressed_but_for_what_keeps_its_name() {
+    if PAGES.is_fallback {
+        return; // without Node it is not built, and nothing is there to prove
+    }
+    let hashed = |asset: &&Asset| asset.path.starts_with("assets/");
+    let is_final = PAGES.assets.iter().filter(|asset| asset.immutable);
+    assert!(is_final.clone().all(|asset| hashed(&asset)));
+    // one hash in 700 looks like a word
+    assert!(is_final.count() * 2 > PAGES.assets.iter().filter(hashed).count());
+    for asset in PAGES.assets {
+        // below a kilobyte a twin may not be worth it
+        let is_small = asset.identity.bytes.len() < 1024;
+        let has_twins = asset.gzip.is_some() && asset.brotli.is_some();
+        assert!(is_small || has_twins, "{} has no twins", asset.path);
     }
 }
 

@@ -84,10 +84,7 @@ class Targets {
     this.#reading = true;
     try {
       const query = { status: "all", beats: CAPACITY } as const;
-      const [list] = await Promise.all([
-        ask((signal) => client.GET("/api/v1/targets", { params: { query }, signal })),
-        this.look(),
-      ]);
+      const [list] = await Promise.all([ask((signal) => client.GET("/api/v1/targets", { params: { query }, signal })), this.look()]);
       this.#take(list.items);
       this.failure = null;
       this.ready = true;

@@ -75,13 +75,13 @@ export class Strip {
   }
 
   /**
-   * How high a beat stands, 0 to 1: the median at 0.42, a doubling 0.22 more. One without an answer, or that failed, is as high as it
-   * gets.
+   * How high a beat stands, 0 to 1: the median at a half, twice as long at the top, half as long near the ground. One without an
+   * answer, or that failed, is as high as it gets.
    */
   height(at: number): number {
     const latency = this.latency[at] ?? 0;
     if (this.what[at] === DOWN || this.what[at] === UNKNOWN || latency <= 0 || this.median <= 0) return 1;
-    return Math.min(1, Math.max(0.16, 0.42 + 0.22 * Math.log2(latency / this.median)));
+    return Math.min(1, Math.max(0.16, 0.5 + 0.5 * Math.log2(latency / this.median)));
   }
 
   /** The share of `what` among the newest `most` beats, as a count. */

@@ -1,6 +1,6 @@
 // Which targets are shown, in which order, under which headings. Pure: entries and choices in, items out.
 
-import { isNotUp, STATES, search, type State } from "../../model/words.ts";
+import { isNotUp, STATES, type State, search } from "../../model/words.ts";
 
 /** What of an entry decides where it is shown. */
 export interface Placed {
@@ -119,7 +119,8 @@ export function arrange<E extends Placed>(all: Iterable<E>, choice: Choice, plac
 function laid<E extends Placed>(entries: E[], tiles: number | null, key: string): Item<E>[] {
   if (tiles === null) return entries.map((entry, at) => ({ kind: "row", key: entry.id, entry, last: at === entries.length - 1 }));
   const rows: Item<E>[] = [];
-  for (let at = 0; at < entries.length; at += tiles) rows.push({ kind: "tiles", key: `${key} ${at}`, entries: entries.slice(at, at + tiles) });
+  for (let at = 0; at < entries.length; at += tiles)
+    rows.push({ kind: "tiles", key: `${key} ${at}`, entries: entries.slice(at, at + tiles) });
   return rows;
 }
 
