@@ -40,7 +40,10 @@ export function loss(total: number | null | undefined, failed: number | null | u
 
 /** Where each bucket is drawn, in seconds: in the middle of what of it lies in the span (in milliseconds). */
 export const middles = ({ t, step_seconds }: Pick<Series, "t" | "step_seconds">, since: number, until: number): number[] =>
-  t.map((begin) => (Math.max(begin, since / 1000) + Math.min(begin + step_seconds, until / 1000)) / 2);
+  t.map((begin) => {
+    const [from, end] = [Math.max(begin, since / 1000), Math.min(begin + step_seconds, until / 1000)];
+    return end > from ? (from + end) / 2 : begin + step_seconds / 2;
+  });
 
 /** Runs of buckets that have a latency, as [first, end): what lies between them is a gap, and never bridged. */
 export function runs(values: Column): [first: number, end: number][] {
@@ -129,13 +132,6 @@ export function bucket(series: Series, at: number): Line[] {
   lines.push({ name: "results", value: count(total) });
   return lines;
 }
-
-/** The same as a sentence, for those who hear it. */
-export const bucketWords = (series: Series, at: number, zone: Zone): string => {
-  const begin = (series.t[at] ?? 0) * 1000;
-  const lines = bucket(series, at).map(({ name, value }) => `${name} ${value}`.trim());
-  return `${spanWords(begin, begin + series.step_seconds * 1000, zone)}: ${lines.join(", ")}`;
-};
 
 /** The whole chart in words. */
 export function summary(series: Series, since: number, until: number, zone: Zone, incidents: readonly Incident[] = []): string {
