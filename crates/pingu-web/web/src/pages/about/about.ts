@@ -1,0 +1,88 @@
+// What Pingu says of itself, and the sums and pointers that are made of it. Pure.
+
+import type { State } from "../../model/words.ts";
+
+export interface Problem {
+  line: number | null;
+  column: number | null;
+  message: string;
+  hint?: string | null;
+  source: string | null;
+}
+
+export interface About {
+  generated_at: string;
+  version: string;
+  revision?: string | null;
+  started_at: string;
+  location: string;
+  database: { kind: string; reachable: boolean };
+  targets_file?: { path: string; loaded_at: string; problems: Problem[]; omitted?: number } | null;
+  poller?: { targets?: number; lag_p50_ms?: number | null; lag_p99_ms?: number | null; missed: number; in_flight: number } | null;
+  accounting?: {
+    produced: number;
+    recovered?: number;
+    stored: number;
+    duplicate: number;
+    spooled: number;
+    waiting: number;
+    quarantined: number;
+    dropped: number;
+  } | null;
+  spool?: { bytes: number; max_bytes: number } | null;
+  retention: { results_days: number; rollup_5m_days: number; rollup_1h_days: number };
+  readers: { streams: number; connections: number };
+}
+
+export interface Part {
+  name: string;
+  size: number;
+  /** What colours it. */
+  state: State | "accent";
+  means: string;
+}
+
+/** Where every result is: what there was on the one side, where it went on the other, and what is counted on one side only as yet. */
+export function balance(told: NonNullable<About["accounting"]>): { all: number; parts: Part[]; underWay: number } {
+  const { produced, recovered = 0, stored, duplicate, spooled, waiting, quarantined, dropped } = told;
+  const parts: Part[] = [
+    { name: "stored", size: stored, state: "up", means: "in the database" },
+    { name: "duplicate", size: duplicate, state: "waiting", means: "their slot was stored already" },
+    { name: "waiting", size: waiting, state: "accent", means: "in memory, to be stored next" },
+    { name: "spooled", size: spooled, state: "slow", means: "in the spool file, until the database takes them" },
+    {
+      name: "quarantined",
+      size: quarantined,
+      state: "unknown",
+      means: "refused by the database for their own sake; kept in the spool file",
+    },
+    { name: "dropped", size: dropped, state: "down", means: "given up" },
+  ];
+  const all = produced + recovered;
+  return { all, parts, underWay: all - parts.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** What leads from the beginning of a line to a column of it, tabs as tabs, so that a caret stands beneath; null where it is not shown. */
+export function indent(source: string, column: number | null): string | null {
+  // in characters, as people count them
+  const characters = Array.from(source);
+  if (column === null || column < 1 || column > characters.length + 1) return null;
+  return characters
+    .slice(0, column - 1)
+    .map((character) => (character === "\t" ? "\t" : " "))
+    .join("");
+}
+
+/** `targets.yaml:12:5`, as editors open it. */
+export const place = (path: string, { line, column }: Pick<Problem, "line" | "column">): string =>
+  [path, line, line === null ? null : column].filter((part) => part != null).join(":");
+
+/** For how long something is kept. */
+export const kept = (days: number): string =>
+  days === 0 ? "for ever" : `${days.toLocaleString("en")}\u00a0${days === 1 ? "day" : "days"}`;
+
+/** A lag in milliseconds, in three figures. */
+export const lag = (ms: number | null | undefined, micros: (us: number) => string): string => (ms == null ? "–" : micros(ms * 1000));
+
+/** How late probes may begin before somebody should know, in milliseconds. */
+export const LATE = 250;
