@@ -32,7 +32,9 @@ describe("what is compared", () => {
   });
 
   it("stops at the most", () => {
-    const found = chosen([Array.from({ length: MOST + 3 }, (_, at) => `t${at}`).join(",")], (id) => (/^t\d+$/.test(id) ? { id, name: id } : undefined));
+    const found = chosen([Array.from({ length: MOST + 3 }, (_, at) => `t${at}`).join(",")], (id) =>
+      /^t\d+$/.test(id) ? { id, name: id } : undefined,
+    );
     expect(found.entries).toHaveLength(MOST);
     expect(found.beyond).toBe(3);
   });
