@@ -10,6 +10,7 @@ mod certificate;
 mod cursor;
 mod error;
 pub mod events;
+mod example;
 mod fresh;
 mod head;
 mod health;

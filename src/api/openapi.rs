@@ -12,6 +12,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::example::Examples;
 use super::{ApiState, parameter, session};
 
 /// The reader of `/docs` sets styles from its script, and shows icons that are part of its style sheet.
@@ -48,8 +49,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// `/openapi.json` and `/docs`.
 pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
+    let examples = Examples::recorded();
     for (path, item) in &mut document.paths.paths {
         let versioned = path.starts_with("/api/v1");
+        let place = path.trim_start_matches("/api/v1");
         for (method, operation) in operations(item) {
             parameter::describe(operation);
             // one handler serves both places, and an operation's id must be unique
@@ -60,16 +63,22 @@ pub fn pages(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
                 .next()
                 .cloned()
                 .unwrap_or_default();
-            let name = path
-                .trim_start_matches("/api/v1")
+            let name = place
                 .trim_matches('/')
                 .replace(['/', '-'], "_")
                 .replace(['{', '}'], "");
             let version = if versioned { "v1_" } else { "" };
-            operation.operation_id = Some(format!("{version}{resource}_{name}{method}"));
+            // what only reads needs no word for it
+            let verb = if method == "get" {
+                String::new()
+            } else {
+                format!("_{method}")
+            };
+            operation.operation_id = Some(format!("{version}{resource}_{name}{verb}"));
             if !OPEN.iter().any(|open| path.ends_with(open)) {
                 guarded(operation);
             }
+            examples.give(operation, method, place);
         }
     }
     let components = document.components.get_or_insert_default();
@@ -106,12 +115,11 @@ fn guarded(operation: &mut Operation) {
         .insert("401".to_owned(), refused.build().into());
 }
 
-/// With what sets its id apart from that of reading the same path.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     [
-        ("", &mut item.get),
-        ("_post", &mut item.post),
-        ("_delete", &mut item.delete),
+        ("get", &mut item.get),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
     ]
     .into_iter()
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))

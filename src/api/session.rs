@@ -55,7 +55,7 @@ pub struct SignIn {
 #[utoipa::path(
     get, path = "/session", tag = "session",
     description = "Needs no token itself, and says nothing else.",
-    responses((status = 200, body = Session, example = json!({"token_needed": true, "signed_in": false}))),
+    responses((status = 200, body = Session)),
 )]
 pub async fn state(State(state): State<ApiState>, headers: HeaderMap) -> impl IntoResponse {
     let session = Session {

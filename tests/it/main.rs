@@ -11,6 +11,7 @@ mod conformance;
 mod dns_probe;
 mod documents;
 mod events;
+mod examples;
 mod farm;
 mod guard;
 mod halves;

@@ -3,8 +3,6 @@
 //! `OpenAPI` 3.1 has no word for a text that is a row of messages: as its readers have it, the schema of `text/event-stream` is that of
 //! one message, with the fields of the stream as properties.
 
-use std::borrow::Cow;
-
 use utoipa::openapi::schema::{ArrayItems, KnownFormat, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -61,11 +59,11 @@ fn whole() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer)
 }
 
-fn message(kind: &str, data: &Cow<'_, str>) -> Object {
+fn message(kind: &str, data: &str) -> Object {
     let event = text().enum_values(Some([kind]));
     let data = text()
         .content_media_type("application/json")
-        .content_schema(Some(Ref::from_schema_name(data.as_ref())));
+        .content_schema(Some(Ref::from_schema_name(data)));
     let id = text().description(Some("what to go on from, as `Last-Event-ID`"));
     let retry = whole().description(Some("milliseconds from a break to the next try"));
     ObjectBuilder::new()

@@ -71,7 +71,7 @@ struct Reader {
     ),
     responses(
         (status = 200, body = Event, content_type = "text/event-stream"),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 404, body = ErrorBody),
         (status = 503, body = ErrorBody, description = "too many streams, or the database is away: `Retry-After`"),
     ),
 )]

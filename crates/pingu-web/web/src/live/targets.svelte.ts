@@ -65,6 +65,8 @@ class Targets {
   }
 
   get size(): number {
+    // the map itself is not watched
+    void this.order;
     return this.#entries.size;
   }
 
