@@ -49,7 +49,8 @@ const DAY = 86_400;
  * year beneath, or months.
  */
 export function times(ticks: readonly number[], step: number, zone: Zone): string[] {
-  let above = "";
+  // the year beneath days goes without saying until it changes
+  let above = step >= DAY && step < 28 * DAY && ticks[0] !== undefined ? (parts(ticks[0] * 1000, zone).year ?? "") : "";
   return ticks.map((tick) => {
     const at = parts(tick * 1000, zone);
     const date = `${at.month} ${at.day}`;

@@ -26,6 +26,8 @@ export class History {
   readonly #resource = new Resource<Found>();
   /** What is in view. */
   span = $state.raw<Span>({ since: 0, until: 0 });
+  /** Whether results came since it was asked for. */
+  news = false;
   #view: View | null = null;
   #id = "";
   #interval = 1;
@@ -79,16 +81,17 @@ export class History {
     setTimeout(() => this.#seen.get(range) === found && this.#seen.delete(range), 5000);
   }
 
-  /** There are new results: goes on if it is time. */
+  /** Goes on if there are new results and it is time. */
   async follow(): Promise<void> {
     const [view, found] = [this.#view, this.#resource.data];
-    if (!view || view.zoomed || !found || this.#following || this.loading || document.hidden) return;
+    if (!this.news || !view || view.zoomed || !found || this.#following || this.loading || document.hidden) return;
     const now = performance.now();
     const { series } = found;
     const step = series.step_seconds * 1000;
     if (now - this.#asked < Math.min(LATEST, Math.max(SOONEST, step / 4))) return;
     if (now - this.#whole > WHOLE) return this.again();
     this.#asked = now;
+    this.news = false;
     this.#following = true;
     try {
       const span = this.#until(view.range);
@@ -103,15 +106,10 @@ export class History {
       this.#resource.data = { series: spliced, span };
       this.span = span;
     } catch {
-      // the next result asks again
+      this.news = true;
     } finally {
       this.#following = false;
     }
-  }
-
-  /** Whether there is more to follow than could be asked for yet. */
-  get behind(): boolean {
-    return this.#following || performance.now() - this.#asked > 900;
   }
 
   drop(): void {
