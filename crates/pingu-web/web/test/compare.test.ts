@@ -113,6 +113,13 @@ describe("lines in one chart", () => {
     expect(least).toBeLessThanOrEqual(100);
   });
 
+  it("leave one spike to the top where outliers do not count", () => {
+    const calm = Array.from({ length: 100 }, (_, at) => (at === 50 ? 90_000 : 1000));
+    const track = { key: "a", name: "a", series: series(calm, 90_000) };
+    expect(reachOfAll([track], { log: false, outliers: false })[1]).toBeLessThan(2000);
+    expect(reachOfAll([track], { log: false, outliers: true })[1]).toBeGreaterThan(90_000);
+  });
+
   it("have an axis also without any answer", () => {
     expect(reachOfAll([], { log: true, outliers: false })).toEqual([100, 1000]);
     expect(room(0)).toBeLessThan(room(12));
