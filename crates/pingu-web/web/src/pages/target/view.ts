@@ -38,11 +38,11 @@ export interface View {
 /** The least that one can zoom to. */
 const LEAST = 10_000;
 
-export function view(query: URLSearchParams): View {
+export function view(query: URLSearchParams, usual: Range = USUAL): View {
   const range = query.get("range") ?? "";
   const [since, until] = [parse(query.get("since")), parse(query.get("until"))];
   return {
-    range: Object.hasOwn(RANGES, range) ? (range as Range) : USUAL,
+    range: Object.hasOwn(RANGES, range) ? (range as Range) : usual,
     zoomed: since !== null && until !== null && until - since >= 1000 ? { since, until } : null,
     log: query.get("log") === "1",
     outliers: query.get("outliers") !== "0",
@@ -71,9 +71,14 @@ export function wider({ since, until }: Span, now: number): Span {
   return { since: end - 4 * half, until: end };
 }
 
-/** How many buckets to ask for: as many as one can see, and no more than there are results (and a cut one), or most would be empty. */
-export const points = (span: Span, intervalSeconds: number, most: number): number =>
-  Math.min(most, Math.floor((span.until - span.since) / 1000 / Math.max(intervalSeconds, 0.001)) + 1);
+/**
+ * How many buckets to ask for: as many as one can see, and no more than there are results, or most would be empty. Two more than that, as
+ * those at the ends are cut.
+ */
+export function points(span: Span, intervalSeconds: number, most: number): number {
+  const results = Math.floor((span.until - span.since) / 1000 / Math.max(intervalSeconds, 0.001));
+  return Math.min(most, results + (results < 20 ? 1 : 2));
+}
 
 /** `30 s`, `5 m`, `1 h`, `200 ms`. */
 export function width(seconds: number): string {
@@ -88,6 +93,16 @@ export function width(seconds: number): string {
 
 /** How many days a certificate is still good for at `now`; negative once it has ended. */
 export const daysLeft = (until: number, now: number): number => Math.floor((until - now) / DAY);
+
+/** The least of the shorter ranges that has all there is of the usual one, where that is nearly empty. */
+export function fitting({ t, total }: { t: readonly number[]; total: readonly (number | null)[] }, now: number): Range {
+  const first = t[total.findIndex((results) => !!results)];
+  if (first === undefined) return USUAL;
+  return (["1h", "6h"] as const).find((range) => first * 1000 > now - RANGES[range]) ?? USUAL;
+}
+
+/** `CN` of a distinguished name (RFC 4514), or all of it. */
+export const commonName = (name: string): string => name.match(/(?:^|[,+]\s*)CN=((?:\\.|[^,+\\])+)/)?.[1]?.replace(/\\(.)/g, "$1") ?? name;
 
 /** An address as a link, if a browser should follow it. */
 export function linkOf(url: string | null | undefined): string | null {
