@@ -35,10 +35,10 @@ export function balance(told: NonNullable<About["accounting"]>): { all: number; 
 }
 
 /** What leads from the beginning of a line to a column of it, tabs as tabs, so that a caret stands beneath; null where it is not shown. */
-export function indent(source: string, column: number | null): string | null {
+export function indent(source: string, column: number | null | undefined): string | null {
   // in characters, as people count them
   const characters = Array.from(source);
-  if (column === null || column < 1 || column > characters.length + 1) return null;
+  if (column == null || column < 1 || column > characters.length + 1) return null;
   return characters
     .slice(0, column - 1)
     .map((character) => (character === "\t" ? "\t" : " "))
