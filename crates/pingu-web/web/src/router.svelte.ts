@@ -37,6 +37,8 @@ class Router {
     this.query = query;
     if (step) {
       this.#flush();
+      // whoever goes back is where they were
+      history.replaceState({ top: scrollY }, "");
       history.pushState(null, "", this.address);
     } else {
       // browsers throttle replaceState: while somebody types, the last state is what counts

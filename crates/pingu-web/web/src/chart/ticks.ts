@@ -12,20 +12,23 @@ export function linear(low: number, high: number, most: number): number[] {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (STEPS.find((multiple) => multiple * power >= rough * 0.999) ?? 10);
   const ticks: number[] = [];
-  for (let n = Math.ceil(low / step - 1e-9); n * step <= high * (1 + 1e-9); n += 1) ticks.push(n * step);
+  for (let n = Math.ceil(low / step - 1e-9) + 0; n * step <= high * (1 + 1e-9); n += 1) ticks.push(n * step);
   return ticks;
 }
 
-/** Ticks of a logarithmic axis: 1, 2 and 5 of each power of ten, or fewer where there is no room. */
+/** Multiples of each power of ten on a logarithmic axis, the richest first. */
+const MULTIPLES = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+
+/** Ticks of a logarithmic axis: as many multiples of the powers of ten as there is room for; within less than one, as on a linear axis. */
 export function logarithmic(low: number, high: number, most: number): number[] {
-  for (const multiples of [[1, 2, 5], [1, 3], [1]]) {
+  for (const multiples of MULTIPLES) {
     const ticks: number[] = [];
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
       for (const multiple of multiples) {
         const tick = multiple * power;
         if (tick >= low && tick <= high) ticks.push(tick);
       }
-    if (ticks.length <= Math.max(2, most)) return ticks;
+    if (ticks.length <= Math.max(2, most)) return ticks.length > 1 ? ticks : linear(low, high, most);
   }
   return [];
 }

@@ -1,8 +1,5 @@
 // The days of a year as weeks side by side, and the hours of a week: what their cells are. Pure.
 
-import { Failure } from "../../api/client.ts";
-import type { paths } from "../../api/types.ts";
-import { type Zone, zoneName } from "../../model/time.ts";
 import { count, micros, percent } from "../../model/words.ts";
 import type { Cell } from "./Grid.svelte";
 
@@ -63,19 +60,6 @@ function cell(date: Date, day: Day | undefined): Cell {
     `${count(day.total_probes)} results${day.failed_probes ? `, ${count(day.failed_probes)} failed` : ""}${day.unknown_probes ? `, ${count(day.unknown_probes)} unknown` : ""}`,
   );
   return { tone: dayTone(day), bad: day.uptime_percent != null && day.uptime_percent < 99, words: [name, ...told] };
-}
-
-/** The zones that the API knows. */
-type Tz = NonNullable<NonNullable<paths["/api/v1/targets/{id}/uptime"]["get"]["parameters"]["query"]>["tz"]>;
-
-/** Asks by the calendar of a zone, or by that of UTC where the server does not know it: browsers may be newer. */
-export async function inZone<T>(zone: Zone, question: (tz: Tz) => Promise<T>): Promise<T> {
-  try {
-    return await question(zoneName(zone) as Tz);
-  } catch (failure) {
-    if (failure instanceof Failure && failure.code === "invalid_tz") return question("UTC");
-    throw failure;
-  }
 }
 
 type Hours = readonly (readonly (number | null)[])[];

@@ -17,6 +17,9 @@ const LATEST = 60_000;
 /** All of it is asked for this often, as results may come late. */
 const WHOLE = 5 * 60_000;
 
+/** What is younger is not asked for again. */
+const FRESH = 5000;
+
 interface Found {
   series: TargetSeries;
   span: Span;
@@ -34,7 +37,9 @@ export class History {
   #asked = 0;
   #whole = 0;
   #following = false;
-  readonly #seen = new Map<Range, Promise<Found>>();
+  /** What is known of ranges, and what is on its way. */
+  readonly #kept = new Map<Range, Found & { at: number }>();
+  readonly #coming = new Map<Range, Promise<Found>>();
 
   get series(): TargetSeries | null {
     return this.#resource.data?.series ?? null;
@@ -48,37 +53,47 @@ export class History {
     return this.#resource.loading;
   }
 
-  /** Shows a view. The axis is there at once, with what is known of it; the rest comes. */
+  /** Shows a view: the axis at once, with what is known of it; the rest comes. */
   show(id: string, intervalSeconds: number, view: View): void {
     const different = id !== this.#id;
     this.#id = id;
     this.#interval = intervalSeconds;
     this.#view = view;
-    if (different) this.#seen.clear();
-    const span = view.zoomed ?? this.#until(view.range);
-    this.span = span;
-    this.#asked = this.#whole = performance.now();
-    const ready = view.zoomed ? undefined : this.#seen.get(view.range);
-    this.#seen.delete(view.range);
+    if (different) this.#kept.clear();
+    const range = view.zoomed ? null : view.range;
+    const kept = range ? this.#kept.get(range) : undefined;
+    const now = performance.now();
+    this.span = kept?.span ?? view.zoomed ?? this.#until(view.range);
+    if (kept) this.#resource.data = kept;
+    this.#asked = this.#whole = kept?.at ?? now;
+    const coming = range ? this.#coming.get(range) : undefined;
     void this.#resource.ask(async (signal) => {
-      const found = await (ready?.catch(() => this.#read(span, signal)) ?? this.#read(span, signal));
-      if (!signal.aborted) this.span = found.span;
+      if (kept && now - kept.at < FRESH) return kept;
+      const found = await (coming ?? this.#read(view.zoomed ?? this.#until(view.range), signal));
+      if (signal.aborted) return found;
+      this.span = found.span;
+      this.#asked = this.#whole = performance.now();
+      if (range) this.#kept.set(range, { ...found, at: this.#asked });
       return found;
     }, different);
   }
 
   again(): void {
+    this.#kept.clear();
     if (this.#view) this.show(this.#id, this.#interval, this.#view);
   }
 
   /** Asks for a range that somebody seems to want next. */
   prepare(range: Range): void {
-    if (!this.#id || this.#seen.has(range)) return;
+    const kept = this.#kept.get(range);
+    if (!this.#id || this.#coming.has(range) || (kept && performance.now() - kept.at < FRESH)) return;
+    const id = this.#id;
     const found = this.#read(this.#until(range));
-    found.catch(() => this.#seen.delete(range));
-    this.#seen.set(range, found);
-    // later it would be old
-    setTimeout(() => this.#seen.get(range) === found && this.#seen.delete(range), 5000);
+    this.#coming.set(range, found);
+    found
+      .then((found) => id === this.#id && this.#kept.set(range, { ...found, at: performance.now() }))
+      .catch(() => {}) // whoever shows it asks again, and tells
+      .finally(() => this.#coming.delete(range));
   }
 
   /** Goes on if there are new results and it is time. */
@@ -104,6 +119,7 @@ export class History {
       const spliced = splice(series, tail.series, span.since);
       if (!spliced) return this.again();
       this.#resource.data = { series: spliced, span };
+      this.#kept.set(view.range, { series: spliced, span, at: now });
       this.span = span;
     } catch {
       this.news = true;

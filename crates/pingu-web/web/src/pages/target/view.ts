@@ -71,9 +71,14 @@ export function wider({ since, until }: Span, now: number): Span {
   return { since: end - 4 * half, until: end };
 }
 
-/** How many buckets to ask for: as many as one can see, and no more than there are results (and a cut one), or most would be empty. */
-export const points = (span: Span, intervalSeconds: number, most: number): number =>
-  Math.min(most, Math.floor((span.until - span.since) / 1000 / Math.max(intervalSeconds, 0.001)) + 1);
+/**
+ * How many buckets to ask for: as many as one can see, and no more than there are results, or most would be empty. Two more than that, as
+ * those at the ends are cut.
+ */
+export function points(span: Span, intervalSeconds: number, most: number): number {
+  const results = Math.floor((span.until - span.since) / 1000 / Math.max(intervalSeconds, 0.001));
+  return Math.min(most, results + (results < 20 ? 1 : 2));
+}
 
 /** `30 s`, `5 m`, `1 h`, `200 ms`. */
 export function width(seconds: number): string {
