@@ -22,7 +22,7 @@ NODE_LACKS = echo "this needs Node 20.19 or newer with npm (https://nodejs.org/)
 PINGU  ?= http://127.0.0.1:8000
 
 .DEFAULT_GOAL := help
-.PHONY: help web dev pages web-tools test-web e2e run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-api bench-service bench-storage clean
+.PHONY: help web dev pages web-tools test-web e2e web-hold screenshots run up down logs up-docker down-docker logs-docker up-native down-native logs-native test test-tools api-fuzz siege bench-icmp fuzz-icmp lint fmt typecheck check build fill bench bench-http bench-api bench-service bench-storage clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,15 @@ test-web: $(NPM_CI) ## test the dashboard's modules
 e2e: test-tools web ## test the dashboard in a browser, on the real program
 	$(CARGO) build --workspace --locked
 	cd $(WEB) && npm run e2e -- $(E2E)
+
+# Both stand on the optimised program and on the tool that fills databases.
+PICTURES = $(CARGO) build --release --locked -p pingu -p pingu-bench --bin pingu --bin fill && cd $(WEB) && PINGU_BUILD=release npx playwright test --workers 1
+
+web-hold: test-tools web ## measure what docs/performance.md says of the dashboard (3 minutes, after an optimised build)
+	$(PICTURES) --project hold
+
+screenshots: test-tools web ## draw docs/screens anew, from a filled database
+	$(PICTURES) --project screens
 
 # Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools. Debian keeps
 # the server's programs out of the PATH; TEST_DATABASE_URL does not replace them, as some tests stop their server.

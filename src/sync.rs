@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
 use crate::config::{Loaded, Reload, Watch};
 use crate::incident::Book;
@@ -26,8 +28,10 @@ pub struct Syncer {
     pub metrics: Arc<Metrics>,
     /// Where a start without the database finds the ids; nothing for a database that is always here.
     pub identities: Option<Identities>,
-    /// How often a file was applied: whoever shows the list of targets looks at it again.
-    pub applied: Arc<AtomicU64>,
+    /// How often a file was applied or refused: whoever shows the list of targets, or what is wrong with it, looks at it again.
+    pub changes: Arc<AtomicU64>,
+    /// Why the database did not take the file as it is now; nothing where it did, or was not asked.
+    pub refusal: watch::Sender<Option<String>>,
 }
 
 impl Syncer {
@@ -47,7 +51,8 @@ impl Syncer {
         self.incidents.watch(targets.iter(), now);
         self.scheduler
             .replace(targets.into_iter().map(Arc::new).collect());
-        self.applied.fetch_add(1, Ordering::Relaxed);
+        self.refusal.send_replace(None);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         self.metrics.reloaded(true);
         self.metrics.config_time.set(now.as_micros() as f64 / 1e6);
         let count = |wanted: fn(&Change) -> bool| changes.iter().filter(|c| wanted(c)).count();
@@ -59,6 +64,13 @@ impl Syncer {
             "targets applied"
         );
         Ok(())
+    }
+
+    /// Counts a file that is not applied; `reason` is the database's, where the file itself was right.
+    fn refused(&self, reason: Option<String>) {
+        self.metrics.reloaded(false);
+        self.refusal.send_replace(reason);
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Probes the targets of the file whose ids are known from an earlier start, while the database is away.
@@ -101,7 +113,7 @@ impl Syncer {
             let loaded = match reload {
                 Reload::Reloaded(loaded) => loaded,
                 Reload::Rejected(error) => {
-                    self.metrics.reloaded(false);
+                    self.refused(None);
                     tracing::error!(
                         "the targets file was not applied, the last good one stays in use\n{error}"
                     );
@@ -131,7 +143,10 @@ impl Syncer {
                 Err(error) if is_first => return Err(error),
                 Err(error) => {
                     waiting = None;
-                    self.metrics.reloaded(false);
+                    self.refused(Some(match &error {
+                        StoreError::Conflict(reason) => reason.clone(),
+                        _ => "the database does not take it; the log has the details".to_owned(),
+                    }));
                     tracing::error!(%error, "the targets file was not applied, the last good one stays in use");
                 }
             }

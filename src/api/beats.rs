@@ -15,7 +15,7 @@ use super::fresh::Fresh;
 use super::snapshot::{Snapshot, Snapshots};
 use super::summary::uptime_percent;
 use crate::clock::Clock;
-use crate::model::{Outcome, TargetId, TargetMap, TargetSpec, Timestamp, micros};
+use crate::model::{Outcome, ProbeResult, TargetId, TargetMap, TargetSpec, Timestamp, micros};
 use crate::storage::beats::{Beat, Beats};
 use crate::storage::history::{self, History};
 use crate::storage::{Store, StoreError};
@@ -218,7 +218,7 @@ impl Board {
         let mut told = Told {
             ts: result.map(|result| result.slot),
             slow: result.is_some_and(|result| result.slow),
-            lossy: result.is_some_and(|result| result.lossy()),
+            lossy: result.is_some_and(ProbeResult::lossy),
             reason: failure.map(|failure| failure.reason.as_str()),
             error: failure.map(|failure| failure.error.as_str().to_owned()),
             uptime_24h: self.uptimes.get(&id).copied().filter(|_| spec.enabled),

@@ -3,6 +3,7 @@
 //! The routes that Pingu always had live at the root and under `/api/v1`; everything newer lives under `/api/v1` only. Reading never
 //! writes, and never delays a probe: a request has 10 s and its query runs on connections of its own.
 
+pub mod about;
 mod auth;
 mod beats;
 mod calendar;
@@ -86,6 +87,7 @@ pub struct ApiState {
     /// Whether the scheduler looks at its timetable, where there is one.
     pub alive: Arc<dyn Fn() -> bool + Send + Sync>,
     pub events: Arc<Feed>,
+    pub about: Arc<about::Facts>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -113,6 +115,7 @@ fn added() -> OpenApiRouter<ApiState> {
         .routes(routes!(series::of_target))
         .routes(routes!(series::of_several))
         .routes(routes!(overview::overview))
+        .routes(routes!(about::about))
         .routes(routes!(certificate::of_target))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::ApiState;
 use super::error::{ApiError, ErrorBody};
 
-const DATABASE_DEADLINE: Duration = Duration::from_millis(1500);
+pub(super) const DATABASE_DEADLINE: Duration = Duration::from_millis(1500);
 
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) const REVISION: Option<&str> = option_env!("PINGU_REVISION");

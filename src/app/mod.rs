@@ -79,7 +79,7 @@ pub async fn api(
     let following = api::events::follow(Arc::clone(&site.events), site.store());
     tokio::spawn(site.once_reached(following));
     // nothing here can get stuck that would still answer
-    ready(site.serve(settings, || true, routes));
+    ready(site.serve(settings, || true, None, routes));
     let outcome = site.stopped(pending()).await;
     site.close().await;
     tracing::info!("stopped");
@@ -95,7 +95,12 @@ async fn probe(
 ) -> Result<(), StartError> {
     let mut site = Site::open(settings, Access::Write, Metrics::new(), stop).await?;
     let mut poller = Poller::start(&site, settings, loaded).await?;
-    ready(site.serve(settings, poller.pulse(), routes));
+    ready(site.serve(
+        settings,
+        poller.pulse(),
+        Some(poller.probing(settings)),
+        routes,
+    ));
     let outcome = site.stopped(poller.failed()).await;
     poller.stop().await;
     let metrics = Arc::clone(&site.metrics);

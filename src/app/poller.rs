@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rustix::process::{Resource, getrlimit};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::site::{Site, told};
+use crate::api::about::{FileProblem, Probing, TargetsFile};
 use crate::api::events::Feed;
-use crate::config::{self, DatabaseUrl, Loaded, Settings};
+use crate::config::{self, DatabaseUrl, FileState, Loaded, Settings};
 use crate::incident::{Book, Change, What};
 use crate::metrics::Metrics;
 use crate::pipeline;
@@ -43,6 +44,14 @@ pub struct Poller {
     decided: CancellationToken,
     rolling: JoinHandle<()>,
     retaining: JoinHandle<()>,
+    file: File,
+}
+
+/// The targets file as it is now, and why the database does not take it where it does not.
+#[derive(Clone)]
+struct File {
+    state: watch::Receiver<FileState>,
+    refusal: watch::Receiver<Option<String>>,
 }
 
 impl Poller {
@@ -103,7 +112,8 @@ impl Poller {
             clock,
             metrics: Arc::clone(&metrics),
             identities: identities(settings),
-            applied: site.events.revision(),
+            changes: site.events.revision(),
+            refusal: watch::Sender::default(),
         };
         let waiting = match syncer.apply(&loaded).await {
             Ok(()) => None,
@@ -122,6 +132,10 @@ impl Poller {
         let decided = CancellationToken::new();
         let writing = tokio::spawn(clerk.run(move || clock.now(), decided.clone()));
         let watch = config::watch(&settings.targets_path, &loaded, site.stop.clone());
+        let file = File {
+            state: watch.state.clone(),
+            refusal: syncer.refusal.subscribe(),
+        };
         let following = tokio::spawn(syncer.follow(waiting, watch));
         let rolling = rollup::run(site.store(), move || clock.now(), site.stop.clone());
         let keep = Keep {
@@ -142,6 +156,7 @@ impl Poller {
             decided,
             rolling: tokio::spawn(site.once_reached(rolling)),
             retaining: tokio::spawn(site.once_reached(retaining)),
+            file,
         })
     }
 
@@ -149,6 +164,15 @@ impl Poller {
     pub fn pulse(&self) -> impl Fn() -> bool + Send + Sync + 'static {
         let watched = Arc::downgrade(&self.scheduler);
         move || watched.upgrade().is_some_and(|it| !it.is_stuck())
+    }
+
+    /// What `/about` tells of this half.
+    pub fn probing(&self, settings: &Settings) -> Probing {
+        let file = self.file.clone();
+        Probing {
+            spool_max_bytes: settings.spool_max_bytes,
+            targets_file: Box::new(move || file.shown()),
+        }
     }
 
     /// Says why the file of the start cannot be applied after all. Never ends if it can.
@@ -170,6 +194,39 @@ impl Poller {
         self.decided.cancel();
         for part in [self.recording, self.writing, self.rolling, self.retaining] {
             told(part.await);
+        }
+    }
+}
+
+impl File {
+    fn shown(&self) -> TargetsFile {
+        let state = self.state.borrow();
+        let rejected = state.rejected.as_ref();
+        let mut problems: Vec<FileProblem> = rejected
+            .iter()
+            .flat_map(|error| error.problems())
+            .map(|problem| FileProblem {
+                line: problem.place.map(|place| place.line),
+                column: problem.place.map(|place| place.column),
+                message: problem.message.clone(),
+                hint: problem.hint.clone(),
+                source: problem.excerpt.as_ref().map(|it| it.text.clone()),
+            })
+            .collect();
+        if let (None, Some(reason)) = (rejected, self.refusal.borrow().as_ref()) {
+            problems.push(FileProblem {
+                line: None,
+                column: None,
+                message: reason.clone(),
+                hint: None,
+                source: None,
+            });
+        }
+        TargetsFile {
+            path: state.path.display().to_string(),
+            loaded_at: state.loaded_at,
+            problems,
+            omitted: rejected.map_or(0, |error| error.omitted()),
         }
     }
 }

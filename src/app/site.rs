@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::database::Database;
+use crate::api::about::{Facts, Probing, Retention};
 use crate::api::events::{Feed, Handed, Teller};
 use crate::api::{self, ApiState, Boards, Snapshots};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
 use crate::metrics::Metrics;
 use crate::storage::history::History;
 use crate::storage::{Access, Store, StoreError};
@@ -76,11 +77,12 @@ impl Site {
         }
     }
 
-    /// Answers requests from now on, and says where. `alive` is what `/livez` reports.
+    /// Answers requests from now on, and says where. `alive` is what `/livez` reports, `probing` what `/about` says of the half that probes.
     pub fn serve(
         &mut self,
         settings: &Settings,
         alive: impl Fn() -> bool + Send + Sync + 'static,
+        probing: Option<Probing>,
         routes: impl FnOnce(ApiState) -> Router,
     ) -> SocketAddr {
         let (store, clock) = (self.store(), self.clock);
@@ -102,6 +104,7 @@ impl Site {
             token: settings.api_token.clone().map(Arc::new),
             alive: Arc::new(alive),
             events: Arc::clone(&self.events),
+            about: Arc::new(facts(settings, probing)),
         };
         if let Some(inbox) = self.handed.take() {
             let (feed, store) = (Arc::clone(&self.events), self.store());
@@ -136,6 +139,22 @@ impl Site {
             told(serving.await);
         }
         self.database.close().await;
+    }
+}
+
+fn facts(settings: &Settings, probing: Option<Probing>) -> Facts {
+    Facts {
+        location: settings.location.clone(),
+        database: match settings.database {
+            DatabaseUrl::Sqlite(_) => "sqlite",
+            DatabaseUrl::Postgres(_) => "postgres",
+        },
+        retention: Retention {
+            results_days: settings.retention_days,
+            rollup_5m_days: settings.rollup_5m_retention_days,
+            rollup_1h_days: settings.rollup_1h_retention_days,
+        },
+        probing,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod echoes;
 mod exposition;
+mod lag;
 mod list;
 mod serving;
 mod target;
@@ -24,6 +25,7 @@ use crate::model::{Ending, Kind, Outcome, ProbeResult};
 use echoes::Echoes;
 use exposition::Exposition;
 pub use exposition::Format;
+use lag::Lags;
 pub use serving::{Serving, Shed};
 pub use target::TargetFigures;
 
@@ -61,6 +63,10 @@ pub struct Metrics {
     pub missed: Family<KindLabel, Counter>,
     /// Seconds from a slot to the start of its probe.
     pub lag: Histogram,
+    /// The same of the last minutes, for whoever asks about now.
+    pub lags: Lags,
+    /// Probes that were handed out and have not ended.
+    pub under_way: Gauge,
     pub panics: Counter,
     /// Targets that are scheduled.
     pub targets: Gauge,
@@ -230,6 +236,8 @@ impl Metrics {
             retention_succeeded: Gauge::default(),
             missed: Family::default(),
             lag: Histogram::new(LAG_SECONDS),
+            lags: Lags::default(),
+            under_way: Gauge::default(),
             panics: Counter::default(),
             targets: Gauge::default(),
             incidents_open: Gauge::default(),
@@ -254,6 +262,7 @@ impl Metrics {
 
     pub fn produced(&self, result: &ProbeResult) {
         self.lag.observe(result.lag.as_secs_f64());
+        self.lags.add(result.lag);
         self.outcome(result.outcome()).inc();
     }
 

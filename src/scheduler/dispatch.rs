@@ -129,6 +129,7 @@ impl Dispatch {
         let mut echoes = Vec::with_capacity(batch.len());
         let mut groups: Vec<Group> = Vec::new();
         let (now, moment) = (Instant::now(), self.desk.clock.moments());
+        self.desk.metrics.under_way.inc_by(batch.len() as i64);
         for due in batch.drain(..) {
             let at = moment(due.slot);
             match &due.target.spec.probe {
@@ -187,6 +188,7 @@ impl Dispatch {
             () = self.ended.cancelled() => None,
         };
         let Some(_turn) = turn else {
+            self.desk.metrics.under_way.dec();
             return self.desk.metrics.missed(spec.kind(), 1);
         };
         let lag = self.desk.clock.now().since(due.slot);
@@ -229,6 +231,7 @@ impl Desk {
         let slow_after = target.spec.slow_after;
         let result = ProbeResult::new(target.id, due.slot, lag, slow_after, observation);
         self.metrics.produced(&result);
+        self.metrics.under_way.dec();
         // waiting here would delay other probes: with a full queue the result is given up, and counted
         if self.results.try_send(Finished { target, result }).is_err() {
             self.metrics.dropped(Dropped::QueueFull, 1);

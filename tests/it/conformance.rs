@@ -20,6 +20,7 @@ use pingu::storage::{
 };
 use proptest::prelude::*;
 
+use crate::beat_cases::*;
 use crate::incident_cases::*;
 
 /// 2026-02-23T00:00:00Z: a midnight, so that days are crossed.
@@ -91,7 +92,7 @@ pub fn up(target: TargetId, slot: Timestamp, latency_us: u64) -> ProbeResult {
     )
 }
 
-fn failed(target: TargetId, slot: Timestamp, outcome: Outcome) -> ProbeResult {
+pub fn failed(target: TargetId, slot: Timestamp, outcome: Outcome) -> ProbeResult {
     let observation = match outcome {
         Outcome::Unknown => {
             Observation::unknown(Reason::Local, "no permission", Measurement::default())
@@ -1278,6 +1279,17 @@ macro_rules! conformance {
                 }
 
                 #[test]
+                fn beats_that_are_kept_current_are_those_of_the_lists(
+                    steps in prop::collection::vec((0..10_u8, any::<u8>(), any::<u8>()), 1..40),
+                    most in 1..9_usize,
+                ) {
+                    run(|| async {
+                        let (store, _guard) = $open;
+                        super::beats_that_are_kept_current_are_those_of_the_lists(store, steps, most).await;
+                    });
+                }
+
+                #[test]
                 fn pages_meet_every_result_once(
                     before in prop::collection::vec((0..6_u8, 0..8_u8), 1..40),
                     after in prop::collection::vec((0..6_u8, 0..12_u8), 0..20),
@@ -1319,6 +1331,9 @@ macro_rules! backend {
                 a_summary_counts_unknown_in_no_figure,
                 roll_ups_hold_what_their_results_say,
                 a_mark_that_comes_while_rolling_up_is_not_lost,
+                a_beat_says_what_its_result_was_like,
+                only_what_is_new_is_read_and_its_number_proves_it,
+                beats_follow_what_is_kept,
                 a_series_has_aligned_buckets_and_nulls_nothing,
                 a_day_goes_once_its_roll_ups_are_made_and_nothing_comes_back,
                 a_roll_up_is_never_made_of_less_than_it_knows,

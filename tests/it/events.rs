@@ -213,6 +213,11 @@ fn counts_and_changes_of_the_list_are_told() {
     let again = events.of_kind("targets");
     assert_ne!(change.data, again.data);
     events.find("two up again", counts(2, 1));
+    // what is wrong with the file is news of the list as well, and so is that it was mended
+    for targets in ["targets: 7\n", TARGETS] {
+        home.write_targets(targets);
+        events.of_kind("targets");
+    }
 }
 
 /// Whether a message tells of an incident of `closed` that goes on, or has ended.

@@ -311,10 +311,11 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 13] = [
     "/health",
     "/targets",
     "/targets?status=all&limit=2",
+    "/targets?beats=60",
     "/targets/t001",
     "/targets/t001/results",
     "/results/latest",

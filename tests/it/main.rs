@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod about;
 mod account;
 mod api;
+mod beat_cases;
+mod beats;
 mod charts;
 mod cluster;
 mod command;

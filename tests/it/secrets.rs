@@ -89,6 +89,8 @@ targets:
     }
     for path in [
         "/targets",
+        "/targets?beats=60",
+        "/api/v1/about",
         "/targets/basic",
         "/results/latest",
         "/results/latest-by-target",

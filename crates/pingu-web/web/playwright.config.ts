@@ -4,8 +4,14 @@ import { defineConfig } from "@playwright/test";
 
 export default defineConfig({
   testDir: "e2e",
+  // the others measure and draw: `make web-hold`, `make screenshots`
+  projects: [
+    { name: "e2e", testMatch: "*.spec.ts" },
+    { name: "hold", testMatch: "hold.ts" },
+    { name: "screens", testMatch: "screens.ts" },
+  ],
   globalSetup: "./e2e/history.ts",
-  globalTimeout: 8 * 60_000,
+  globalTimeout: (process.env.PINGU_BUILD ? 30 : 8) * 60_000,
   timeout: 40_000,
   expect: { timeout: 15_000 },
   workers: 2,

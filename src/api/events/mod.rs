@@ -60,7 +60,7 @@ struct Reader {
                    - `incident`: `{\"items\":[…]}`, those that opened, changed or ended; where another process probes, \
                    once they are written down: another reason within 10 s.\n\
                    - `overview`: how many enabled targets are `up`, `down`, `unknown`, or `pending` without a result; told when it changes.\n\
-                   - `targets`: the list of targets changed; `revision` differs from any before.\n\
+                   - `targets`: the list of targets changed, or what is wrong with its file; `revision` differs from any before.\n\
                    - `resync`: something was left out, look at everything again.\n\
                    - `packet`: every result of the target in `packets`, at once, as in its results; without an `id`.\n\n\
                    A comment every 15 s keeps a silent stream open.",

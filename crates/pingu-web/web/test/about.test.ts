@@ -7,7 +7,7 @@ describe("what Pingu says of itself", () => {
   it("adds up, or says what is under way", () => {
     expect(balance(told)).toMatchObject({ all: 105, underWay: 0 });
     expect(balance({ ...told, stored: 88 }).underWay).toBe(2);
-    expect(balance({ ...told, recovered: undefined }).all).toBe(100);
+    expect(balance({ ...told, recovered: 0 }).all).toBe(100);
   });
 
   it("puts the caret beneath what it means, with tabs and beside whole characters", () => {

@@ -32,7 +32,9 @@ describe("what is compared", () => {
   });
 
   it("stops at the most", () => {
-    const found = chosen([Array.from({ length: MOST + 3 }, (_, at) => `t${at}`).join(",")], (id) => (/^t\d+$/.test(id) ? { id, name: id } : undefined));
+    const found = chosen([Array.from({ length: MOST + 3 }, (_, at) => `t${at}`).join(",")], (id) =>
+      /^t\d+$/.test(id) ? { id, name: id } : undefined,
+    );
     expect(found.entries).toHaveLength(MOST);
     expect(found.beyond).toBe(3);
   });
@@ -109,6 +111,13 @@ describe("lines in one chart", () => {
     const [least] = reachOfAll(tracks, { log: true, outliers: true });
     expect(least).toBeGreaterThan(0);
     expect(least).toBeLessThanOrEqual(100);
+  });
+
+  it("leave one spike to the top where outliers do not count", () => {
+    const calm = Array.from({ length: 100 }, (_, at) => (at === 50 ? 90_000 : 1000));
+    const track = { key: "a", name: "a", series: series(calm, 90_000) };
+    expect(reachOfAll([track], { log: false, outliers: false })[1]).toBeLessThan(2000);
+    expect(reachOfAll([track], { log: false, outliers: true })[1]).toBeGreaterThan(90_000);
   });
 
   it("have an axis also without any answer", () => {

@@ -33,7 +33,7 @@ export function reachOfAll(tracks: readonly Track[], options: { log: boolean; ou
 
 /** Here medians alone are drawn: what single answers took would flatten them. */
 function medianReach(series: Series, { log, outliers }: { log: boolean; outliers: boolean }): [number, number] {
-  const medians = { ...series, min_us: series.p50_us, max_us: series.p50_us, p75_us: series.p50_us, p95_us: series.p50_us };
+  const medians = { ...series, min_us: series.p50_us, max_us: series.p50_us, p75_us: [], p95_us: series.p50_us };
   return reach(medians, { log, outliers });
 }
 

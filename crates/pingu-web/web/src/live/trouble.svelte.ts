@@ -4,10 +4,10 @@ import { ask, client } from "../api/client.ts";
 import type { Schema } from "../api/types.ts";
 import { stream } from "./stream.svelte.ts";
 
-type About = any;
+type Problems = NonNullable<Schema["About"]["targets_file"]>["problems"];
 
 class Trouble {
-  problems = $state.raw<NonNullable<About["targets_file"]>["problems"]>([]);
+  problems = $state.raw<Problems>([]);
 
   constructor() {
     stream.on("targets", () => void this.look());

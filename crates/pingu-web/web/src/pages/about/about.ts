@@ -1,38 +1,10 @@
 // What Pingu says of itself, and the sums and pointers that are made of it. Pure.
 
+import type { Schema } from "../../api/types.ts";
 import type { State } from "../../model/words.ts";
 
-export interface Problem {
-  line: number | null;
-  column: number | null;
-  message: string;
-  hint?: string | null;
-  source: string | null;
-}
-
-export interface About {
-  generated_at: string;
-  version: string;
-  revision?: string | null;
-  started_at: string;
-  location: string;
-  database: { kind: string; reachable: boolean };
-  targets_file?: { path: string; loaded_at: string; problems: Problem[]; omitted?: number } | null;
-  poller?: { targets?: number; lag_p50_ms?: number | null; lag_p99_ms?: number | null; missed: number; in_flight: number } | null;
-  accounting?: {
-    produced: number;
-    recovered?: number;
-    stored: number;
-    duplicate: number;
-    spooled: number;
-    waiting: number;
-    quarantined: number;
-    dropped: number;
-  } | null;
-  spool?: { bytes: number; max_bytes: number } | null;
-  retention: { results_days: number; rollup_5m_days: number; rollup_1h_days: number };
-  readers: { streams: number; connections: number };
-}
+export type Problem = Schema["FileProblem"];
+export type About = Schema["About"];
 
 export interface Part {
   name: string;
@@ -44,7 +16,7 @@ export interface Part {
 
 /** Where every result is: what there was on the one side, where it went on the other, and what is counted on one side only as yet. */
 export function balance(told: NonNullable<About["accounting"]>): { all: number; parts: Part[]; underWay: number } {
-  const { produced, recovered = 0, stored, duplicate, spooled, waiting, quarantined, dropped } = told;
+  const { produced, recovered, stored, duplicate, spooled, waiting, quarantined, dropped } = told;
   const parts: Part[] = [
     { name: "stored", size: stored, state: "up", means: "in the database" },
     { name: "duplicate", size: duplicate, state: "waiting", means: "their slot was stored already" },
@@ -63,10 +35,10 @@ export function balance(told: NonNullable<About["accounting"]>): { all: number; 
 }
 
 /** What leads from the beginning of a line to a column of it, tabs as tabs, so that a caret stands beneath; null where it is not shown. */
-export function indent(source: string, column: number | null): string | null {
+export function indent(source: string, column: number | null | undefined): string | null {
   // in characters, as people count them
   const characters = Array.from(source);
-  if (column === null || column < 1 || column > characters.length + 1) return null;
+  if (column == null || column < 1 || column > characters.length + 1) return null;
   return characters
     .slice(0, column - 1)
     .map((character) => (character === "\t" ? "\t" : " "))

@@ -79,7 +79,9 @@ export function suggestions(all: Iterable<Candidate>): Suggestion[] {
     if (members) members.push(entry);
     else groups.set(name, [entry]);
   }
-  const large = [...groups].filter(([, members]) => members.length > 1).sort(([a, those], [b, others]) => others.length - those.length || (a < b ? -1 : 1));
+  const large = [...groups]
+    .filter(([, members]) => members.length > 1)
+    .sort(([a, those], [b, others]) => others.length - those.length || (a < b ? -1 : 1));
   for (const [name, members] of large.slice(0, GROUPS)) {
     const ids = members.sort(byName).map(({ id }) => id);
     found.push({ words: ids.length > MOST ? `the first ${MOST} of group ${name}` : `all of group ${name}`, ids: ids.slice(0, MOST) });

@@ -1,0 +1,74 @@
+// Draws the pictures of the documents, from a filled database: `make screenshots`.
+
+import { mkdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { filled } from "./history.ts";
+import type { Pingu } from "./pingu.ts";
+import { expect, type Page, test } from "./test.ts";
+
+const folder = resolve(import.meta.dirname, "../../../../docs/screens");
+/** In bytes. */
+const LARGEST = 250_000;
+const TOWN = ["--targets", "240", "--days", "30"];
+
+test.describe.configure({ mode: "serial", timeout: 600_000 });
+
+/** A seed with which a few targets are down just now. */
+async function troubled(): Promise<string[]> {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const pingu = await filled(["--targets", "240", "--days", "0.05", "--seed", `${seed}`], "api");
+    const { targets } = await pingu.get("/api/v1/overview");
+    await pingu.end();
+    if (targets.down >= 2 && targets.down <= 6) return ["--seed", `${seed}`];
+  }
+  return [];
+}
+
+async function draw(page: Page, name: string): Promise<void> {
+  await expect(page.locator(".skeleton, [aria-busy=true]")).toHaveCount(0);
+  await page.mouse.move(1, 1);
+  // what moves has come to rest, and every canvas is drawn
+  await page.waitForTimeout(1200);
+  const path = join(folder, `${name}.png`);
+  await page.screenshot({ path, animations: "disabled" });
+  expect(statSync(path).size, `${name}.png is too large for a document`).toBeLessThan(LARGEST);
+}
+
+test("the pictures", async ({ page }) => {
+  mkdirSync(folder, { recursive: true });
+  // nobody probes: the history ends as it is told, in the middle of its troubles
+  const town: Pingu = await filled([...TOWN, ...(await troubled())], "api");
+  try {
+    const { items } = await town.get("/api/v1/targets?sort=outcome&beats=1");
+    const worst = items[0];
+    const icmp = items.find(({ type, outcome }: { type: string; outcome: string }) => type === "icmp" && outcome === "up");
+    const http = items.find(({ type, outcome }: { type: string; outcome: string }) => type === "http" && outcome === "up");
+    const few = items
+      .filter(({ type, name }: { type: string; name: string }) => type === "icmp" && /router|firewall/.test(name))
+      .slice(0, 4);
+    const incident =
+      (await town.get(`/api/v1/incidents?target=${worst.id}&limit=1`)).items[0] ?? (await town.get("/api/v1/incidents?limit=1")).items[0];
+    const pictures: [name: string, path: string, colours: "dark" | "light", width: number, height: number][] = [
+      ["targets-dark", "/", "dark", 1280, 860],
+      ["targets-light", "/?group=type&sort=latency", "light", 1280, 860],
+      ["wall-dark", "/?view=tiles&kiosk=1", "dark", 1280, 720],
+      ["target-icmp-dark", `/t/${icmp.id}?range=24h`, "dark", 1280, 1180],
+      ["target-http-light", `/t/${http.id}?range=7d`, "light", 1280, 1180],
+      ["compare-dark", `/compare?t=${few.map(({ id }: { id: string }) => id).join(",")}`, "dark", 1280, 860],
+      ["incidents-light", "/incidents", "light", 1280, 860],
+      ["incident-dark", `/incidents/${incident.id}`, "dark", 1280, 860],
+      ["about-dark", "/about", "dark", 1280, 860],
+      ["targets-phone", "/", "dark", 390, 844],
+      ["target-phone", `/t/${icmp.id}?range=24h`, "light", 390, 844],
+    ];
+    for (const [name, path, colorScheme, width, height] of pictures) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.goto(town.url + path);
+      await draw(page, name);
+    }
+  } finally {
+    await page.close();
+    await town.end();
+  }
+});
