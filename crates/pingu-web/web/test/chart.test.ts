@@ -191,7 +191,7 @@ describe("phases", () => {
   });
   test("that never happened are not told", () => {
     expect(present(phases).map(({ key }) => key)).toEqual(["dns", "connect", "ttfb", "transfer"]);
-    expect(layers(phases, [null, 65, 7], 1).map(({ name }) => name)).toEqual(["transfer", "first byte", "TCP connect", "DNS", "together"]);
+    expect(layers(phases, [null, 65, 7], 1).map(({ name }) => name)).toEqual(["together", "transfer", "first byte", "TCP connect", "DNS"]);
     expect(layers(phases, [null, 65, 7], 0)).toEqual([{ name: "no results", value: "" }]);
   });
 });

@@ -48,7 +48,7 @@ export function layers(phases: Phases, total: readonly (number | null)[], at: nu
       const value = phases[`${key}_us`][at];
       return { name, value: value == null ? "–" : micros(value), swatch: key };
     });
-  return [...lines, { name: "together", value: micros(total[at] ?? 0) }];
+  return [{ name: "together", value: micros(total[at] ?? 0) }, ...lines];
 }
 
 export function draw(plot: uPlot, state: State, middles: readonly number[], { tops, total }: ReturnType<typeof stack>): void {

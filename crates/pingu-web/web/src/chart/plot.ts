@@ -11,6 +11,8 @@ export interface State {
   since: number;
   until: number;
   reach: [low: number, high: number];
+  /** Nothing is shown by which one could label the axis of latencies. */
+  bare?: boolean;
   zone: Zone;
   colours: Record<Colour, string>;
 }
@@ -98,7 +100,7 @@ export function plot({ host, height, log, cursor, strip, state, draw, pointed, z
           gap: 6,
           splits: (self, _, low, high) => (log ? logarithmic : linear)(low, high, self.height / 50),
           filter: (_, ticks) => ticks,
-          values: (_, ticks) => latencies(ticks, log),
+          values: (_, ticks) => (state().bare ? ticks.map(() => "") : latencies(ticks, log)),
         },
       ],
       series: [{}, { paths: () => null, points: { show: false }, stroke: () => state().colours.smoke }],

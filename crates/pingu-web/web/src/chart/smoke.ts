@@ -38,14 +38,15 @@ export function smoke(plot: uPlot, { series, middles, incidents, state }: Shown)
     ctx.globalAlpha = 0.85;
     ctx.fillRect(left, bbox.top, width, 2 * scale);
   }
-  // where nothing answered there is no smoke: a hint of why
+  // where nothing answered there is no smoke: a hint of why, unless an incident says it
   const step = series.step_seconds;
+  const told = (at: number) => incidents.some(({ from, until }) => at * 1000 >= from - step * 1000 && at * 1000 <= (until ?? state.until));
   ctx.fillStyle = colours.down;
-  ctx.globalAlpha = 0.16;
+  ctx.globalAlpha = 0.13;
   series.t.forEach((begin, at) => {
-    if (loss(series.total[at], series.failed[at], series.unknown[at]) !== "all") return;
-    const left = x(begin);
-    ctx.fillRect(left, bbox.top, Math.max(x(begin + step) - left, scale), bbox.height);
+    if (loss(series.total[at], series.failed[at], series.unknown[at]) !== "all" || told(begin)) return;
+    const left = Math.floor(x(begin));
+    ctx.fillRect(left, bbox.top, Math.max(Math.floor(x(begin + step)) - left, scale), bbox.height);
   });
   ctx.globalAlpha = 1;
 
@@ -108,7 +109,15 @@ export function smoke(plot: uPlot, { series, middles, incidents, state }: Shown)
         // whole pixels, or buckets that touch would have seams
         const left = Math.floor(x(begin));
         const width = Math.max(Math.ceil(x(begin + step)) - left, what === "none" ? 1 : STRIP.least * scale);
+        if (what === "some") {
+          // the more was lost, the less of the green shines through
+          ctx.fillStyle = colours.strip;
+          ctx.fillRect(left, top, width, height);
+          ctx.fillStyle = colour;
+          ctx.globalAlpha = Math.min(1, 0.5 + (5 * (failed ?? 0)) / Math.max(1, (total ?? 0) - (unknown ?? 0)));
+        }
         ctx.fillRect(left, top, width, height);
+        ctx.globalAlpha = 1;
       });
     }
     ctx.restore();
