@@ -118,10 +118,10 @@ e2e: test-tools web ## test the dashboard in a browser, on the real program
 PICTURES = $(CARGO) build --release --locked -p pingu -p pingu-bench --bin pingu --bin fill && cd $(WEB) && PINGU_BUILD=release npx playwright test --workers 1
 
 web-hold: test-tools web ## measure what docs/performance.md says of the dashboard (3 minutes, after an optimised build)
-	$(PICTURES) --project hold
+	$(PICTURES) --project=hold
 
 screenshots: test-tools web ## draw docs/screens anew, from a filled database
-	$(PICTURES) --project screens
+	$(PICTURES) --project=screens
 
 # Tests make networks of their own and drop their permissions: they need root (or a user namespace) and these tools. Debian keeps
 # the server's programs out of the PATH; TEST_DATABASE_URL does not replace them, as some tests stop their server.
