@@ -8,7 +8,7 @@ function format(zone: Zone, options: Intl.DateTimeFormatOptions, key: string): I
   const id = `${zone} ${key}`;
   let found = made.get(id);
   if (!found) {
-    found = new Intl.DateTimeFormat("en-GB", zone === "utc" ? { ...options, timeZone: "UTC" } : options);
+    found = new Intl.DateTimeFormat("en-US", zone === "utc" ? { ...options, timeZone: "UTC" } : options);
     made.set(id, found);
   }
   return found;
