@@ -1,14 +1,21 @@
 //! `/metrics`: what Prometheus scrapes.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
 
 use super::ApiState;
 use super::error::ApiError;
-use crate::metrics::{Format, TargetFigures};
+use super::snapshot::Snapshot;
+use crate::metrics::{Format, Shown, TargetFigures};
+use crate::model::{TargetMap, Timestamp};
 
 /// Pingu's own figures do not wait longer for those of targets.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
@@ -21,13 +28,13 @@ const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
     get, path = "/metrics", tag = "process",
     responses((status = 200, body = String, content_type = "text/plain")),
 )]
-pub async fn of_all(State(state): State<ApiState>, headers: HeaderMap) -> impl IntoResponse {
-    let targets = tokio::time::timeout(DATABASE_DEADLINE, targets(&state)).await;
-    let targets = targets.ok().and_then(|targets| {
+pub async fn of_all(State(state): State<ApiState>, headers: HeaderMap) -> Response {
+    let figures = tokio::time::timeout(DATABASE_DEADLINE, Figures::read(&state)).await;
+    let figures = figures.ok().and_then(|figures| {
         let told = |error: ApiError| tracing::debug!(?error, "a scrape without figures of targets");
-        targets.map_err(told).ok()
+        figures.map_err(told).ok()
     });
-    exposed(&state, targets, &headers)
+    exposed(&state, figures, &headers)
 }
 
 /// Pingu's own figures, for Prometheus
@@ -35,31 +42,53 @@ pub async fn of_all(State(state): State<ApiState>, headers: HeaderMap) -> impl I
     get, path = "/metrics", tag = "process",
     responses((status = 200, body = String, content_type = "text/plain")),
 )]
-pub async fn of_the_process(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
-) -> impl IntoResponse {
+pub async fn of_the_process(State(state): State<ApiState>, headers: HeaderMap) -> Response {
     exposed(&state, None, &headers)
 }
 
-async fn targets(state: &ApiState) -> Result<TargetFigures, ApiError> {
-    let snapshot = state.snapshots.current().await?;
-    let expiries = state.store.expiries().await?;
-    let targets = snapshot.enabled().map(|(target, latest)| {
-        let newest = latest.map(|latest| latest.stored.result.clone());
-        (&target.spec, newest, expiries.get(&target.id).copied())
-    });
-    Ok(TargetFigures::new(targets))
+/// What a scrape shows of targets.
+struct Figures {
+    snapshot: Arc<Snapshot>,
+    expiries: TargetMap<Timestamp>,
 }
 
-fn exposed(
-    state: &ApiState,
-    targets: Option<TargetFigures>,
-    headers: &HeaderMap,
-) -> impl IntoResponse + use<> {
+impl Figures {
+    async fn read(state: &ApiState) -> Result<Self, ApiError> {
+        Ok(Self {
+            snapshot: state.snapshots.current().await?,
+            expiries: state.store.expiries().await?,
+        })
+    }
+}
+
+impl TargetFigures for Figures {
+    fn count(&self) -> usize {
+        self.snapshot.all().len()
+    }
+
+    fn shown(&self, index: usize) -> Option<Shown<'_>> {
+        let target = &self.snapshot.all()[index];
+        let latest = self.snapshot.latest_of(target.id);
+        target.spec.enabled.then(|| Shown {
+            spec: &target.spec,
+            newest: latest.map(|latest| &latest.stored.result),
+            expires_at: self.expiries.get(&target.id).copied(),
+        })
+    }
+}
+
+/// Of few targets it is sent whole; of many a piece at a time is made, as the reader takes them, and no more than one is in memory.
+fn exposed(state: &ApiState, figures: Option<Figures>, headers: &HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT);
     let accepted = accepted.and_then(|it| it.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accepted);
-    let text = state.metrics.expose(targets, format);
-    ([(header::CONTENT_TYPE, format.content_type())], text)
+    let mut pieces = state.metrics.expose(figures, format);
+    let first = pieces.next().unwrap_or_default();
+    let kind = [(header::CONTENT_TYPE, format.content_type())];
+    let Some(second) = pieces.next() else {
+        return (kind, first).into_response();
+    };
+    let pieces = [first, second].into_iter().chain(pieces);
+    let pieces = stream::iter(pieces.map(|piece| Ok::<_, Infallible>(Bytes::from(piece))));
+    (kind, Body::from_stream(pieces)).into_response()
 }

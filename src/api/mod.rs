@@ -21,6 +21,7 @@ mod metrics;
 mod openapi;
 mod overview;
 mod parameter;
+mod press;
 mod process;
 mod query;
 mod representation;

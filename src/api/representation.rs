@@ -2,8 +2,8 @@
 //!
 //! Of every answer that is JSON the validator is a hash of what matters: the moment at which it was made (`generated_at`) is left
 //! out, so a client that polls what does not change gets 304s (RFC 9110, section 13.1.2; weak, as two answers with one validator
-//! may differ in that moment and in their coding). HEAD has the headers of GET. What is short, is no text, or flows without an end
-//! (an event stream) is left as it is.
+//! may differ in that moment and in their coding). HEAD has the headers of GET. A text that is made while it is sent is compressed on the
+//! way ([`press`](super::press)). What is short, is no text, or flows without an end (an event stream) is left as it is.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Write;
@@ -24,6 +24,7 @@ use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::error::ApiError;
+use super::press;
 
 /// Below it a coding saves no packet.
 const SHORTEST: usize = 1024;
@@ -44,7 +45,7 @@ const MOMENT_LENGTH: usize = 27;
 const MOMENT_WITHIN: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
+pub enum Coding {
     Zstd,
     Brotli,
     Gzip,
@@ -192,6 +193,8 @@ pub async fn represent(mut request: Request, next: Next) -> Response {
             tracing::error!(%error, "an answer could not be put together");
             ApiError::internal().into_response()
         })
+    } else if is_text(&response) {
+        flowing(response, coding)
     } else {
         response
     };
@@ -207,12 +210,27 @@ pub async fn represent(mut request: Request, next: Next) -> Response {
 
 /// Whether it is a whole text of this API.
 fn has_representations(response: &Response) -> bool {
+    is_text(response) && response.body().size_hint().exact().is_some()
+}
+
+fn is_text(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
     let kind = kind.map(HeaderValue::as_bytes).unwrap_or_default();
     response.status() == StatusCode::OK
         && TEXTS.iter().any(|text| kind.starts_with(text))
         && !response.headers().contains_key(CONTENT_ENCODING)
-        && response.body().size_hint().exact().is_some()
+}
+
+/// A text that is made while it is sent, compressed on the way.
+fn flowing(mut response: Response, coding: Option<Coding>) -> Response {
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+    let Some(coding) = coding else {
+        return response;
+    };
+    let name = HeaderValue::from_static(coding.name());
+    headers.insert(CONTENT_ENCODING, name);
+    response.map(|body| Body::from_stream(press::pressed(body, coding)))
 }
 
 async fn represented(

@@ -204,6 +204,11 @@ impl Snapshot {
             .map(|&index| &self.latest[index])
     }
 
+    /// All targets, ordered by name.
+    pub fn all(&self) -> &[Existing] {
+        &self.listing.known.roster.targets
+    }
+
     /// The enabled targets, ordered by name, each with its newest result.
     pub fn enabled(&self) -> impl Iterator<Item = (&Existing, Option<&Latest>)> {
         self.listing

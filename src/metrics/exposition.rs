@@ -32,9 +32,17 @@ impl Format {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
+
+    /// What says that nothing is missing.
+    pub(super) const fn end(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "# EOF\n",
+            Self::Text => "",
+        }
+    }
 }
 
-/// Takes `OpenMetrics` and keeps it in the form that was asked for: with 10,000 targets it is megabytes, of which there is to be one copy.
+/// Takes `OpenMetrics` and keeps it in the form that was asked for.
 #[derive(Debug)]
 pub struct Exposition {
     format: Format,
@@ -46,11 +54,10 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// About `size` bytes are to come.
-    pub fn new(format: Format, size: usize) -> Self {
+    pub const fn new(format: Format) -> Self {
         Self {
             format,
-            text: String::with_capacity(size),
+            text: String::new(),
             line: String::new(),
             help: String::new(),
         }
@@ -115,7 +122,7 @@ mod tests {
 
     /// As it comes: in pieces of any length.
     fn put(format: Format, open: &str) -> String {
-        let mut exposition = Exposition::new(format, 0);
+        let mut exposition = Exposition::new(format);
         for piece in open.split_inclusive(' ') {
             exposition.write_str(piece).unwrap();
         }

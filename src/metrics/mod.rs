@@ -10,7 +10,7 @@ mod serving;
 mod target;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use pingu_icmp::Stats;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -27,7 +27,7 @@ use exposition::Exposition;
 pub use exposition::Format;
 use lag::Lags;
 pub use serving::{Serving, Shed};
-pub use target::TargetFigures;
+pub use target::{Exposed, Shown, TargetFigures};
 
 /// Pingu's own figures.
 #[derive(Debug)]
@@ -86,8 +86,6 @@ pub struct Metrics {
     /// What readers cost.
     pub serving: Serving,
     echoes: Echoes,
-    /// How long `/metrics` was the last time.
-    size: AtomicUsize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -250,7 +248,6 @@ impl Metrics {
             config_time: Gauge::default(),
             serving: Serving::default(),
             echoes: Echoes::default(),
-            size: AtomicUsize::default(),
         }
     }
 
@@ -345,33 +342,38 @@ impl Metrics {
 
     /// The process's own figures, as `OpenMetrics`.
     pub fn encode(&self) -> String {
-        self.expose(None, Format::OpenMetrics)
+        self.own(Format::OpenMetrics) + Format::OpenMetrics.end()
     }
 
     /// The text of `/metrics`: the process's own figures, and those of targets where they are given.
-    pub fn expose(&self, targets: Option<TargetFigures>, format: Format) -> String {
-        // as much as last time: a text that grows is copied, and takes twice the room
-        let size = self.size.load(Ordering::Relaxed);
-        let mut text = Exposition::new(format, size + size / 16 + 8192);
-        let mut shown = Registry::default();
-        if let Some(targets) = targets {
-            shown.register_collector(Box::new(targets));
-        }
-        let written = text::encode_registry(&mut text, &self.registry)
-            .and_then(|()| text::encode(&mut text, &shown));
-        written.expect("writing to a string cannot fail");
-        let text = text.into_text();
-        self.size.store(text.len(), Ordering::Relaxed);
-        text
+    pub fn expose<T: TargetFigures>(&self, targets: Option<T>, format: Format) -> Exposed<T> {
+        Exposed::new(format, self.own(format), targets)
+    }
+
+    fn own(&self, format: Format) -> String {
+        let mut text = Exposition::new(format);
+        text::encode_registry(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text.into_text()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
     use std::time::Duration;
 
     use super::*;
+
+    struct Nobody;
+
+    impl TargetFigures for Nobody {
+        fn count(&self) -> usize {
+            0
+        }
+
+        fn shown(&self, _: usize) -> Option<Shown<'_>> {
+            None
+        }
+    }
 
     #[test]
     fn the_names_are_stable() {
@@ -380,8 +382,7 @@ mod tests {
         metrics.reloaded(true);
         metrics.outcome(Outcome::Up).inc();
         metrics.serving.answered("page", 200, Duration::ZERO);
-        let targets = TargetFigures::new(iter::empty());
-        let text = metrics.expose(Some(targets), Format::OpenMetrics);
+        let text: String = metrics.expose(Some(Nobody), Format::OpenMetrics).collect();
         let types: Vec<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))

@@ -1,12 +1,15 @@
 //! What `/metrics` says of targets, in both forms, on both databases.
 
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 
 use tokio::runtime::Runtime;
 
 use crate::cluster;
 use crate::farm::{Certificate, Farm};
-use crate::pingu::{Home, Pingu};
+use crate::pingu::{Home, PATIENCE, Pingu};
 
 /// The text format 0.0.4, as a client gets it that asks for nothing else.
 struct Page(String);
@@ -170,4 +173,92 @@ fn a_scrape_gets_the_form_it_asks_for() {
         text.body
     );
     assert!(!text.body.contains("# EOF"));
+}
+
+/// What a client of HTTP/1.1 makes of the pieces of an answer.
+fn joined(mut chunked: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = chunked.windows(2).position(|it| it == b"\r\n").unwrap();
+        let length = std::str::from_utf8(&chunked[..end]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        chunked = &chunked[end + 2..];
+        if length == 0 {
+            return whole;
+        }
+        whole.extend(&chunked[..length]);
+        chunked = &chunked[length + 2..];
+    }
+}
+
+#[test]
+fn figures_of_many_targets_flow_and_are_whole_in_every_coding() {
+    let mut targets = "defaults: {interval_seconds: 3600}\ntargets:\n".to_owned();
+    for number in 0..1000 {
+        let (third, fourth) = (number / 250, number % 250 + 1);
+        writeln!(
+            targets,
+            "  - {{name: t{number}, type: icmp, host: 127.9.{third}.{fourth}}}"
+        )
+        .unwrap();
+    }
+    let home = Home::new(&targets);
+    let pingu = home.start();
+    pingu.until("every result", |pingu| {
+        (pingu.items("/results/latest-by-target").len() == 1000).then_some(())
+    });
+    let ask = |headers: &str| {
+        let mut stream = TcpStream::connect(pingu.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        assert!(head.contains("transfer-encoding: chunked"), "{head}");
+        assert!(head.contains("vary: accept-encoding"), "{head}");
+        (head, joined(&answer[end + 4..]))
+    };
+    // its own figures differ from one scrape to the next, those of targets do not
+    let of_targets = |text: Vec<u8>| {
+        let text = String::from_utf8(text).unwrap();
+        text[text.find("# HELP probe_success ").unwrap()..].to_owned()
+    };
+    let plain = of_targets(ask("").1);
+    assert!(
+        plain.len() > 2 * 64 * 1024,
+        "more than one piece: {}",
+        plain.len()
+    );
+    assert_eq!(plain.matches("\nprobe_success{").count(), 1000);
+    assert_eq!(plain.matches("# TYPE ").count(), 17);
+    for coding in ["gzip", "br", "zstd"] {
+        let (head, coded) = ask(&format!("Accept-Encoding: {coding}\r\n"));
+        assert!(
+            head.contains(&format!("content-encoding: {coding}")),
+            "{head}"
+        );
+        let mut text = Vec::new();
+        match coding {
+            "gzip" => flate2::read::GzDecoder::new(&coded[..]).read_to_end(&mut text),
+            "br" => brotli::Decompressor::new(&coded[..], 4096).read_to_end(&mut text),
+            _ => zstd::stream::read::Decoder::new(&coded[..])
+                .unwrap()
+                .read_to_end(&mut text),
+        }
+        .unwrap();
+        assert!(
+            coded.len() * 5 < text.len(),
+            "{coding}: {} of {}",
+            coded.len(),
+            text.len()
+        );
+        assert_eq!(of_targets(text), plain, "{coding}");
+    }
+    let (_, open) = ask("Accept: application/openmetrics-text\r\n");
+    assert_eq!(of_targets(open), format!("{plain}# EOF\n"));
+    let head = pingu.ask("HEAD", "/metrics");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
 }

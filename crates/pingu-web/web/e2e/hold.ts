@@ -1,11 +1,11 @@
 // Measures what docs/performance.md says of the dashboard, on the optimised program: `make web-hold` prints the table.
 
 import { readdirSync } from "node:fs";
-import { get } from "node:http";
 import { cpus, loadavg, release } from "node:os";
 import { join, resolve } from "node:path";
 import { filled } from "./history.ts";
 import { expect, list, open, type Page, row, test } from "./test.ts";
+import { zipped } from "./zipped.ts";
 
 test.describe.configure({ mode: "serial", timeout: 240_000 });
 
@@ -33,18 +33,6 @@ const quantile = (values: number[], share: number): number => {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 };
-
-/** The bytes of an answer as they travel with gzip. */
-const zipped = (url: string): Promise<number> =>
-  new Promise((done, failed) => {
-    get(url, { headers: { "accept-encoding": "gzip" } }, (answer) => {
-      let bytes = 0;
-      answer.on("data", (chunk: Buffer) => {
-        bytes += chunk.length;
-      });
-      answer.on("end", () => done(bytes));
-    }).on("error", failed);
-  });
 
 /** Ten thousand targets, each with results. */
 const many = (interval: number) =>

@@ -105,10 +105,12 @@ test("Ctrl+K jumps to a target or a page", async ({ page, village }) => {
   await expect(page.getByRole("dialog")).toHaveCount(0);
 
   await page.keyboard.press("Control+k");
+  await expect(field).toBeFocused();
   await page.keyboard.type("incid");
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/\/incidents$/);
   await page.keyboard.press("Control+k");
+  await expect(field).toBeFocused();
   await page.keyboard.press("ArrowDown");
   await expect(dialog.getByRole("option", { selected: true })).toHaveText(/Incidents/);
   await page.keyboard.press("Escape");

@@ -1,147 +1,144 @@
-// The page of a target: its history and how one moves in it, its results, and what comes while somebody looks.
+// The page of one target: its history, in spans that the address names, and every single result.
 
 import { readFileSync } from "node:fs";
-import type { Pingu } from "./pingu.ts";
-import { expect, open, type Page, test } from "./test.ts";
+import { expect, open, type Page, type Pingu, test } from "./test.ts";
 
-const icmp = async (town: Pingu) => (await town.get("/api/v1/targets?type=icmp&limit=1")).items[0];
-const plot = (page: Page) => page.locator(".u-over").first();
-const query = (page: Page) => new URL(page.url()).searchParams;
+const first = async (pingu: Pingu, type: string) => (await pingu.get(`/api/v1/targets?type=${type}&limit=1`)).items[0];
+const ranges = (page: Page) => page.getByRole("group", { name: "Range" });
+/** The chart, whose name says what is in it. */
+const chart = (page: Page) => page.getByRole("img", { name: /^Latency and loss: / });
 
-/** From one share of the plot's width to another. */
-async function drag(page: Page, from: number, to: number): Promise<void> {
-  const box = await plot(page).boundingBox();
-  if (!box) throw new Error("there is no plot");
-  await page.mouse.move(box.x + box.width * from, box.y + 60);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * to, box.y + 70, { steps: 5 });
-  await page.mouse.up();
-}
-
-test("a drag zooms, and each way back leads back", async ({ page, town }) => {
-  const { id } = await icmp(town);
-  await open(page, `${town.url}/t/${id}`);
-  await expect(page.getByRole("img", { name: /^Latency and loss: [\d,]+ results/ })).toBeVisible();
-  await drag(page, 0.3, 0.6);
-  await expect(page.getByRole("button", { name: "back to 24h" })).toBeVisible();
-  const span = Date.parse(query(page).get("until") ?? "") - Date.parse(query(page).get("since") ?? "");
-  expect(span / 3_600_000).toBeCloseTo(24 * 0.3, 0);
-  // what is opened anew shows the same
-  const zoomed = page.url();
-  await page.reload();
-  await expect(page.getByRole("button", { name: "back to 24h" })).toBeVisible();
-  expect(page.url()).toBe(zoomed);
-
-  await page.keyboard.press("[");
-  await expect(page).not.toHaveURL(zoomed);
-  await page.goBack();
-  await expect(page).toHaveURL(zoomed);
-  await page.keyboard.press("Escape");
-  await expect(page).toHaveURL(`${town.url}/t/${id}`);
-  await drag(page, 0.5, 0.7);
-  await expect(page.getByRole("button", { name: "back to 24h" })).toBeVisible();
-  await plot(page).dblclick();
-  await expect(page).toHaveURL(`${town.url}/t/${id}`);
+test("shows what is known of a target: name, address, state, uptime, history", async ({ page, town }) => {
+  const target = await first(town, "icmp");
+  await open(page, `${town.url}/t/${target.id}`);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(target.name);
+  const main = page.getByRole("main");
+  await expect(main).toContainText(target.host);
+  for (const tag of target.tags) await expect(page.getByRole("list", { name: "Type, group and tags" })).toContainText(tag);
+  await expect(chart(page)).toBeVisible();
+  for (const name of ["Latency and loss", "Live packets", "When is it slow?", "Days", "Incidents", "Results"])
+    await expect(page.getByRole("heading", { level: 2, name, exact: true })).toBeVisible();
+  const summary = await town.get(`/api/v1/summary/${target.id}?window=7d`);
+  const share = Math.floor(summary.uptime_percent * 100) / 100;
+  await expect(main).toContainText(new RegExp(`${share === 100 ? "100" : share.toFixed(2).replace(".", "\\.")}\\s%`));
 });
 
-test("ranges, the axis and outliers are in the address", async ({ page, town }) => {
-  const { id } = await icmp(town);
-  await open(page, `${town.url}/t/${id}?range=7d`);
-  await expect(page.getByRole("button", { name: "7d", exact: true })).toHaveAttribute("aria-pressed", "true");
-  await page.getByRole("button", { name: "6h", exact: true }).click();
-  await page.getByRole("button", { name: "log", exact: true }).click();
-  await page.getByRole("button", { name: "outliers" }).click();
-  await expect(page).toHaveURL(`${town.url}/t/${id}?range=6h&log=1&outliers=0`);
-  await expect(page.getByText(/\d+ points of .+ · resolution/)).toBeVisible();
+test("a target is found by its name too, and one that is not there is told", async ({ page, town }) => {
+  const target = await first(town, "http");
+  await open(page, `${town.url}/t/${encodeURIComponent(target.name)}`);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(target.name);
 });
 
-test("the keys walk along the chart, select and zoom", async ({ page, town }) => {
-  const { id } = await icmp(town);
-  await open(page, `${town.url}/t/${id}`);
-  const keys = page.getByRole("slider", { name: /^Latency and loss/ });
-  await page.getByRole("button", { name: "1y", exact: true }).focus();
-  await page.keyboard.press("Tab");
-  await expect(keys).toBeFocused();
-  for (let step = 0; step < 5; step += 1) await page.keyboard.press("ArrowLeft");
-  await expect(keys).toHaveAttribute("aria-valuetext", /results/);
-  await expect(page.locator(".tooltip").first()).toContainText("median");
-  for (let step = 0; step < 4; step += 1) await page.keyboard.press("Shift+ArrowLeft");
-  await page.keyboard.press("Enter");
-  await expect(page.getByRole("button", { name: "back to 24h" })).toBeVisible();
-});
+test.describe(() => {
+  test.use({ allowed: [/status of 404/] });
 
-test("the results of the span in view are a file for spreadsheets", async ({ page, town }) => {
-  const { id } = await icmp(town);
-  await open(page, `${town.url}/t/${id}?range=6h`);
-  const download = page.waitForEvent("download");
-  await page.getByRole("button", { name: "CSV" }).click();
-  const file = await download;
-  expect(file.suggestedFilename()).toMatch(/\.csv$/);
-  const [head, ...lines] = readFileSync(await file.path(), "utf8").trimEnd().split("\r\n");
-  expect(head).toMatch(/^ts,outcome,reason,error,latency_us/);
-  // one every two minutes
-  expect(lines.length).toBeGreaterThan(150);
-  expect(lines.length).toBeLessThan(200);
-  await expect(page.getByText(`${lines.length} results saved`)).toBeVisible();
-});
-
-test("only what was not up is looked for among older results, too", async ({ page, town }) => {
-  const { id } = await icmp(town);
-  await open(page, `${town.url}/t/${id}`);
-  await page.getByRole("button", { name: "only not up" }).click();
-  const older = page.getByRole("button", { name: "Load older" });
-  while (await older.isVisible()) {
-    await older.click();
-    await expect(page.getByRole("button", { name: "Reading…" })).toHaveCount(0);
-  }
-  const states = page.getByRole("table").last().locator("td.state");
-  await expect(states.filter({ hasText: /^up$/ })).toHaveCount(0);
-});
-
-test("hours and days tell what they are to the keys", async ({ page, town }) => {
-  const { id } = await icmp(town);
-  await open(page, `${town.url}/t/${id}`);
-  const grid = page.getByRole("grid", { name: "Median latency by weekday and hour" });
-  await grid.locator('[tabindex="0"]').focus();
-  await page.keyboard.press("ArrowRight");
-  await expect(page.getByRole("tooltip")).toContainText("Mon, 01:00 – 02:00");
-  await page.keyboard.press("Escape");
-  await expect(page.getByRole("tooltip")).toHaveCount(0);
-});
-
-test("results come by themselves, and wait where somebody reads", async ({ page, start }) => {
-  const pingu = await start({ targets: [{ name: "loop", type: "icmp", host: "127.0.0.1", interval_seconds: 1 }] });
-  await pingu.probed();
-  await open(page, `${pingu.url}/t/loop`);
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("loop");
-  const newest = page.getByRole("table").last().locator("td.when").first();
-  const first = await newest.innerText();
-  await expect(newest).not.toHaveText(first);
-  await expect(page.getByRole("img", { name: /^Packets of the last 1.m: [2-9] sent, 0 lost/ })).toBeVisible();
-  // it has just begun: its first hour is shown
-  await expect(page.getByRole("button", { name: "1h", exact: true })).toHaveAttribute("aria-pressed", "true");
-});
-
-test.describe("what is not there", () => {
-  test.use({ allowed: [/404/] });
-  test("a target that nobody knows", async ({ page, town }) => {
+  test("a target that is not there is told", async ({ page, town }) => {
     await open(page, `${town.url}/t/nobody`);
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("No such target");
-    await page.getByRole("link", { name: "To the targets" }).click();
-    await expect(page).toHaveURL(`${town.url}/`);
   });
 });
 
-test.describe("what cannot be read", () => {
-  test.use({ allowed: [/Failed to load resource/] });
-  test("says so, and is read again", async ({ page, town }) => {
-    const { id } = await icmp(town);
-    await page.route("**/series?**", (route) => route.abort("connectionrefused"));
-    await open(page, `${town.url}/t/${id}`);
-    const alert = page.getByRole("alert").filter({ hasText: "The history could not be read" });
-    await expect(alert).toBeVisible();
-    await page.unroute("**/series?**");
-    await alert.getByRole("button", { name: "Retry" }).click();
-    await expect(page.getByRole("img", { name: /^Latency and loss/ })).toBeVisible();
+test("a range changes the address and what is drawn; a reload keeps it", async ({ page, town }) => {
+  const target = await first(town, "icmp");
+  await open(page, `${town.url}/t/${target.id}?range=24h`);
+  await expect(ranges(page).getByRole("button", { pressed: true })).toHaveText("24h");
+  const day = await chart(page).getAttribute("aria-label");
+  await ranges(page).getByRole("button", { name: "1h", exact: true }).click();
+  await expect(page).toHaveURL(/\?range=1h$/);
+  await expect(chart(page)).not.toHaveAccessibleName(day ?? "");
+  await page.getByRole("button", { name: "log", exact: true }).click();
+  await expect(page).toHaveURL(/range=1h&log=1$/);
+  await page.reload();
+  await expect(ranges(page).getByRole("button", { pressed: true })).toHaveText("1h");
+  await expect(page.getByRole("button", { name: "log", exact: true })).toHaveAttribute("aria-pressed", "true");
+});
+
+test("a drag zooms into the span, and Back, Escape and double-click go back", async ({ page, town }) => {
+  const target = await first(town, "icmp");
+  await open(page, `${town.url}/t/${target.id}?range=24h`);
+  await chart(page).scrollIntoViewIfNeeded();
+  const drag = async () => {
+    const box = (await chart(page).boundingBox())!;
+    const y = box.y + box.height / 3;
+    await page.mouse.move(box.x + box.width * 0.4, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, y, { steps: 4 });
+    await page.mouse.move(box.x + box.width * 0.6, y, { steps: 4 });
+    await page.mouse.up();
+  };
+  await drag();
+  await expect(page).toHaveURL(/since=[^&]+&until=/);
+  const query = new URL(page.url()).searchParams;
+  const length = Date.parse(query.get("until") ?? "") - Date.parse(query.get("since") ?? "");
+  // a fifth of a day, less the axis on the left
+  expect(length).toBeGreaterThan(3.5 * 3_600_000);
+  expect(length).toBeLessThan(6 * 3_600_000);
+  await expect(page.getByRole("heading", { name: "Results in view" })).toBeVisible();
+  await page.goBack();
+  await expect(page).toHaveURL(/\?range=24h$/);
+  await expect(page.getByRole("heading", { name: "Results", exact: true })).toBeVisible();
+  await drag();
+  await expect(page).toHaveURL(/since=/);
+  await page.keyboard.press("Escape");
+  await expect(page).not.toHaveURL(/since=/);
+  await drag();
+  await expect(page).toHaveURL(/since=/);
+  await page.getByRole("button", { name: "back to 24h" }).click();
+  await expect(page).not.toHaveURL(/since=/);
+});
+
+test("lists every result, more of them on demand, and only the failures", async ({ page, town }) => {
+  const { target_id } = (await town.get("/api/v1/incidents?limit=1")).items[0];
+  await open(page, `${town.url}/t/${target_id}`);
+  const results = page.locator("section").filter({ has: page.getByRole("heading", { name: "Results", exact: true }) });
+  await expect(results.getByRole("row")).toHaveCount(26);
+  await results.getByRole("button", { name: "Load older" }).click();
+  await expect.poll(() => results.getByRole("row").count()).toBeGreaterThan(100);
+  await results.getByRole("button", { name: "only not up" }).click();
+  await expect(results.getByRole("cell", { name: "up", exact: true })).toHaveCount(0);
+});
+
+test("saves the results of the span as CSV", async ({ page, town }) => {
+  const target = await first(town, "icmp");
+  const until = new Date(Date.now() - 6 * 3_600_000);
+  const since = new Date(until.getTime() - 2 * 3_600_000);
+  const span = `since=${since.toISOString()}&until=${until.toISOString()}`;
+  const { items } = await town.get(`/api/v1/targets/${target.id}/results?limit=1000&${span}`);
+  expect(items.length).toBeGreaterThan(50);
+  await open(page, `${town.url}/t/${target.id}?${span}`);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+  expect(download.suggestedFilename()).toMatch(/\.csv$/);
+  const lines = readFileSync(await download.path(), "utf8")
+    .trim()
+    .split(/\r?\n/);
+  expect(lines).toHaveLength(items.length + 1);
+  expect(lines[0]).toMatch(/^ts,/);
+  expect(lines.slice(1).map((line) => line.slice(0, 19))).toEqual(items.map(({ ts }: { ts: string }) => ts.slice(0, 19)));
+});
+
+test("packets come in before one's eyes", async ({ page, start }) => {
+  const pingu = await start({ targets: [{ name: "loopback", type: "icmp", host: "127.0.0.1", interval_seconds: 1 }] });
+  await pingu.probed();
+  await open(page, `${pingu.url}/t/loopback`);
+  const results = page.locator("section").filter({ has: page.getByRole("heading", { name: "Results", exact: true }) });
+  const before = await results.getByRole("row").count();
+  await expect.poll(() => results.getByRole("row").count()).toBeGreaterThan(before + 1);
+});
+
+test("a target without results says so, and one that is paused too", async ({ page, start }) => {
+  const pingu = await start({
+    targets: [
+      { name: "off", type: "icmp", host: "127.0.0.1", enabled: false },
+      { name: "loopback", type: "icmp", host: "127.0.0.1", interval_seconds: 1 },
+    ],
   });
+  await open(page, `${pingu.url}/t/off`);
+  await expect(page.getByText(/Paused\. It is disabled in the targets file/)).toBeVisible();
+});
+
+test("an HTTP target tells where the time goes", async ({ page, town }) => {
+  const target = await first(town, "http");
+  await open(page, `${town.url}/t/${target.id}`);
+  await expect(page.getByRole("heading", { name: "Where the time goes" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Last request" })).toBeVisible();
 });

@@ -6,7 +6,8 @@ import { test as base, type Page } from "@playwright/test";
 import { filled } from "./history.ts";
 import { Door, type Options, Pingu } from "./pingu.ts";
 
-export { expect, type Locator, type Page } from "@playwright/test";
+export { expect, type Page } from "@playwright/test";
+export type { Pingu } from "./pingu.ts";
 
 interface Fixtures {
   /** What a console may say in this test. */

@@ -30,6 +30,8 @@ export class Ledger {
   /** What continues where this ends; null where nothing follows. */
   cursor = $state<string | null>(null);
   reading = $state(false);
+  /** Whether what is shown is not yet, or could not be replaced by, what is wanted. */
+  outdated = $state(false);
   #wanted: Wanted | null = null;
   #underWay: AbortController | null = null;
   #soon: ReturnType<typeof setTimeout> | undefined;
@@ -56,6 +58,7 @@ export class Ledger {
     this.#underWay = underWay;
     this.failure = null;
     this.reading = true;
+    this.outdated = true;
     try {
       let page = await this.#page(underWay.signal, FIRST);
       if (underWay.signal.aborted) return;
@@ -63,6 +66,7 @@ export class Ledger {
       this.items = items;
       this.cursor = page.next_cursor ?? null;
       this.ready = true;
+      this.outdated = false;
       while (page.next_cursor && items.length < PLENTY) {
         page = await this.#page(underWay.signal, REST, page.next_cursor);
         if (underWay.signal.aborted) return;
