@@ -19,8 +19,8 @@ test("shows what is known of a target: name, address, state, uptime, history", a
   for (const name of ["Latency and loss", "Live packets", "When is it slow?", "Days", "Incidents", "Results"])
     await expect(page.getByRole("heading", { level: 2, name, exact: true })).toBeVisible();
   const summary = await town.get(`/api/v1/summary/${target.id}?window=7d`);
-  const share = Math.floor(summary.uptime_percent * 100) / 100;
-  await expect(main).toContainText(new RegExp(`${share === 100 ? "100" : `${share.toFixed(2).replace(".", "\\.")}\\d?`}\\s%`));
+  const share = Math.floor(summary.uptime_percent * 1000) / 1000;
+  await expect(main).toContainText(new RegExp(`${share === 100 ? "100" : share.toFixed(3).replace(".", "\\.")}\\s%`));
 });
 
 test("a target is found by its name, too", async ({ page, village }) => {
