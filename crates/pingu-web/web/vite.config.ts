@@ -8,7 +8,7 @@ import { defineConfig, type Plugin } from "vite";
 
 /** Whom `make dev` asks for data. */
 const API = process.env.PINGU ?? "http://127.0.0.1:8000";
-const DATA = ["/api", "/health", "/version", "/openapi.json", "/docs", "/metrics"];
+const DATA = ["/api", "/health", "/version", "/livez", "/openapi.json", "/docs", "/metrics"];
 
 function pages(): Plugin {
   const out = join(import.meta.dirname, "dist");
