@@ -19,7 +19,7 @@ interface Figure {
 const figures: Figure[] = [];
 
 function tell(what: string, how: string, value: number, unit: string, hold: number | null): void {
-  const figure = `${value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0)} ${unit}`;
+  const figure = `${value < 10 ? value.toFixed(2) : value.toFixed(value < 100 && !Number.isInteger(value) ? 1 : 0)} ${unit}`;
   figures.push({
     what,
     how,
