@@ -4,14 +4,17 @@
 //! The results of ten thousand targets are read whole in the first question, and afterwards only as far as they are new
 //! ([`crate::storage::beats`]). What changes slowly is read at most every few seconds.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
 use super::fresh::Fresh;
+use super::query::MAX_BEATS;
+use super::representation::Encoded;
 use super::snapshot::{Snapshot, Snapshots};
 use super::summary::uptime_percent;
 use crate::clock::Clock;
@@ -26,9 +29,12 @@ const USUAL: usize = 60;
 /// Beats of all targets together, twelve bytes each. Beyond it each target tells fewer.
 const ALL: usize = 8 << 20;
 /// Uptimes and the ends of certificates move slowly, and cost as much as all else together.
-const SLOW: Duration = Duration::from_secs(5);
+const SLOW: Duration = Duration::from_secs(10);
 /// How long beats are kept that nobody asks for.
 const UNUSED: Duration = Duration::from_secs(180);
+
+/// Answers that are kept for others, which may be of 6 MB each; further ones are made for each who asks.
+const ANSWERS: usize = 4;
 
 /// What the newest results of a target say, where `beats` asks for it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,10 +79,18 @@ pub struct Told {
 #[derive(Debug)]
 pub struct Board {
     pub snapshot: Arc<Snapshot>,
-    beats: Arc<Beats>,
+    beats: Beats,
+    /// For how many beats of each it was read.
+    wanted: usize,
     uptimes: Arc<TargetMap<f64>>,
     ends: Arc<TargetMap<Timestamp>>,
+    /// The answers to whole lists, by their filters.
+    answers: Mutex<Vec<(Question, Answer)>>,
 }
+
+/// A list without pages: its filters, and how many beats are told.
+pub type Question = ([u8; 8], usize);
+type Answer = Arc<OnceCell<Arc<Encoded>>>;
 
 /// What one process keeps of it.
 #[derive(Debug)]
@@ -89,10 +103,16 @@ pub struct Boards {
     uptimes: Arc<Fresh<TargetMap<f64>>>,
     ends: Arc<Fresh<TargetMap<Timestamp>>>,
     /// The most beats that anybody asked for lately.
-    most: Arc<AtomicUsize>,
-    asked: Mutex<Instant>,
-    /// Whether somebody looks that it is let go.
-    watched: AtomicBool,
+    most: AtomicUsize,
+    asked: Mutex<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    /// When somebody last did.
+    at: Instant,
+    /// Whether a task sees to it that what is kept is let go.
+    watched: bool,
 }
 
 impl Boards {
@@ -110,28 +130,25 @@ impl Boards {
             board: Fresh::default(),
             uptimes: Arc::new(Fresh::lasting(SLOW)),
             ends: Arc::new(Fresh::lasting(SLOW)),
-            most: Arc::new(AtomicUsize::new(USUAL)),
-            asked: Mutex::new(Instant::now()),
-            watched: AtomicBool::new(false),
+            most: AtomicUsize::new(USUAL),
+            asked: Mutex::new(Asked {
+                at: Instant::now(),
+                watched: false,
+            }),
         })
     }
 
     /// The board with so many beats of each target, or as many as there is room for.
     pub async fn current(self: &Arc<Self>, beats: usize) -> Result<Arc<Board>, StoreError> {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.watch();
-        let most = if beats > USUAL {
-            super::query::MAX_BEATS
-        } else {
-            USUAL
-        };
+        self.note();
+        let most = if beats > USUAL { MAX_BEATS } else { USUAL };
+        self.most.fetch_max(most, Ordering::Relaxed);
         loop {
-            let before = self.most.fetch_max(most, Ordering::Relaxed);
             let board = self.board.value(|last| self.read(last)).await?;
-            if before >= most {
+            if board.wanted >= most {
                 return Ok(board);
             }
-            // it may have been read for who wanted fewer
+            // it was read, or begun to be, for who wanted fewer
             self.board.forget();
         }
     }
@@ -143,7 +160,7 @@ impl Boards {
         let (store, snapshots) = (Arc::clone(&self.store), Arc::clone(&self.snapshots));
         let (history, clock) = (Arc::clone(&self.history), self.clock);
         let (uptimes, ends) = (Arc::clone(&self.uptimes), Arc::clone(&self.ends));
-        let most = self.most.load(Ordering::Relaxed);
+        let wanted = self.most.load(Ordering::Relaxed);
         async move {
             let day = async {
                 let read = |_| async move {
@@ -164,8 +181,8 @@ impl Boards {
                 // the beats after it: whatever it shows is among them
                 let snapshot = snapshots.current().await?;
                 let enabled = snapshot.enabled().count();
-                let most = most.min(ALL / enabled.max(1));
-                let last = last.as_ref().map(|last| last.beats.as_ref());
+                let most = wanted.min(ALL / enabled.max(1));
+                let last = last.as_ref().map(|last| &last.beats);
                 let beats = Beats::read(store.as_ref(), last, most).await?;
                 Ok::<_, StoreError>((snapshot, beats))
             };
@@ -173,16 +190,40 @@ impl Boards {
             let (snapshot, beats) = newest?;
             Ok(Board {
                 snapshot,
-                beats: Arc::new(beats),
+                beats,
+                wanted,
                 uptimes: uptimes?,
                 ends: ends?,
+                answers: Mutex::default(),
             })
         }
     }
 
-    /// Sees to it that everything is let go when nobody asked for it for a while.
-    fn watch(self: &Arc<Self>) {
-        if self.watched.swap(true, Ordering::Relaxed) {
+    /// Lets everything go if nobody asked for it for a while; says whether it did.
+    fn tidy(&self, now: Instant) -> bool {
+        // held to the end: whoever asks meanwhile has another task watch
+        let mut asked = self.asked();
+        if now.saturating_duration_since(asked.at) < UNUSED {
+            return false;
+        }
+        asked.watched = false;
+        self.most.store(USUAL, Ordering::Relaxed);
+        self.board.forget();
+        self.uptimes.forget();
+        self.ends.forget();
+        true
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        // whole at every moment that something could panic
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody asks: sees to it that everything is let go when nobody did for a while.
+    fn note(self: &Arc<Self>) {
+        let mut asked = self.asked();
+        asked.at = Instant::now();
+        if std::mem::replace(&mut asked.watched, true) {
             return;
         }
         let boards = Arc::downgrade(self);
@@ -192,13 +233,7 @@ impl Boards {
                 let Some(boards) = boards.upgrade() else {
                     return;
                 };
-                let asked = *boards.asked.lock().unwrap_or_else(PoisonError::into_inner);
-                if asked.elapsed() >= UNUSED {
-                    boards.watched.store(false, Ordering::Relaxed);
-                    boards.most.store(USUAL, Ordering::Relaxed);
-                    boards.board.forget();
-                    boards.uptimes.forget();
-                    boards.ends.forget();
+                if boards.tidy(Instant::now()) {
                     return;
                 }
             }
@@ -207,6 +242,19 @@ impl Boards {
 }
 
 impl Board {
+    /// Where the answer to a question is kept for others who ask the same now.
+    pub fn answer(&self, question: Question) -> Answer {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, answer)) = answers.iter().find(|(known, _)| *known == question) {
+            return Arc::clone(answer);
+        }
+        let answer = Answer::default();
+        if answers.len() < ANSWERS {
+            answers.push((question, Arc::clone(&answer)));
+        }
+        answer
+    }
+
     /// What it says of a target: at most `most` characters of its beats.
     pub fn told(&self, id: TargetId, spec: &TargetSpec, most: usize) -> Told {
         let latest = self.snapshot.latest_of(id);
@@ -282,3 +330,71 @@ fn drawn(beats: &[Beat], interval: Duration, most: usize) -> (String, String, Op
 
 /// Those of base64.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::sqlite::SqliteStore;
+
+    /// Up with these latencies, a minute apart but where `None` leaves a slot out.
+    fn beats(latencies: &[Option<i64>]) -> Vec<Beat> {
+        let slots = latencies.iter().enumerate();
+        let beat = |(slot, latency): (usize, &Option<i64>)| {
+            let at = Timestamp::from_micros(slot as i64 * 60_000_000);
+            latency.map(|latency| Beat::new(at, Outcome::Up, false, Some(latency)))
+        };
+        slots.filter_map(beat).collect()
+    }
+
+    fn texts(latencies: &[Option<i64>], most: usize) -> (String, String, Option<u32>) {
+        drawn(&beats(latencies), Duration::from_secs(60), most)
+    }
+
+    #[test]
+    fn eight_steps_are_a_doubling_and_the_ends_are_held() {
+        let all = [100, 200, 50, 107, 1, 0, 1_000_000].map(Some);
+        let (s, q, median) = texts(&all, 60);
+        assert_eq!((s.as_str(), median), ("1111111", Some(100)));
+        let steps: Vec<_> = q
+            .bytes()
+            .map(|it| DIGITS.iter().position(|digit| *digit == it))
+            .collect();
+        assert_eq!(steps, [32, 40, 24, 33, 1, 1, 63].map(Some));
+        assert_eq!(texts(&[], 60), (String::new(), String::new(), None));
+        // a median of nothing is a latency all the same
+        assert_eq!(texts(&[Some(0)], 60).1, "g");
+    }
+
+    #[test]
+    fn a_gap_takes_a_place_only_between_two_results() {
+        let all = [Some(1), None, None, Some(1), Some(1)];
+        for (most, expected) in [(60, "1011"), (4, "1011"), (3, "11"), (2, "11"), (1, "1")] {
+            assert_eq!(texts(&all, most).0, expected, "{most}");
+        }
+        // a slot and a half is what a target may take that is probed a little late
+        let late = [0, 90_000_000, 180_000_001]
+            .map(|at| Beat::new(Timestamp::from_micros(at), Outcome::Down, false, None));
+        assert_eq!(drawn(&late, Duration::from_secs(60), 60).0, "3303");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asks_for_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("pingu.db"), "here").unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let (clock, history) = (Clock::start(), Arc::new(History::new(Arc::clone(&store))));
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&store), clock));
+        let boards = Boards::new(Arc::clone(&store), snapshots, history, clock);
+        for (beats, most) in [(120, 120), (60, 60)] {
+            let board = boards.current(beats).await.unwrap();
+            assert_eq!(board.beats.most(), most);
+            let kept = Arc::downgrade(&board);
+            drop(board);
+            let asked = boards.asked().at;
+            assert!(!boards.tidy(asked + UNUSED / 2));
+            assert!(kept.upgrade().is_some());
+            assert!(boards.tidy(asked + UNUSED));
+            assert!(kept.upgrade().is_none(), "{beats}");
+        }
+    }
+}

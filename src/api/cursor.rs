@@ -137,7 +137,8 @@ impl Scope {
         read(position).ok_or_else(broken)
     }
 
-    fn fingerprint(&self) -> [u8; FINGERPRINT] {
+    /// Tells its filters from others.
+    pub fn fingerprint(&self) -> [u8; FINGERPRINT] {
         first(&self.filters.clone().finalize())
     }
 }

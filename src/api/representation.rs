@@ -30,6 +30,9 @@ use super::press;
 const SHORTEST: usize = 1024;
 /// Above it the coding takes milliseconds, which belong to no thread that others wait for.
 const LONG: usize = 64 * 1024;
+/// Above it the fastest way is taken: 6 MB of beats take 17 ms instead of 58 with `br`, 14 instead of 38 with `gzip`, and become a tenth or
+/// a fifth longer; `zstd` takes 7 instead of 10.
+const HUGE: usize = 1 << 20;
 /// Long answers that are being compressed at once; further ones wait.
 static AT_WORK: Semaphore = Semaphore::const_new(2);
 /// JSON, and the two forms of `/metrics`.
@@ -125,15 +128,17 @@ impl Coding {
 
     /// 400 KB of results become 20 to 30 KB.
     fn compress(self, plain: &[u8]) -> std::io::Result<Bytes> {
+        let is_huge = plain.len() > HUGE;
         match self {
-            Self::Zstd => zstd::bulk::compress(plain, 3).map(Bytes::from),
+            Self::Zstd => zstd::bulk::compress(plain, if is_huge { 1 } else { 3 }).map(Bytes::from),
             Self::Brotli => {
-                let mut coder = brotli::CompressorWriter::new(Vec::new(), 4096, 4, 20);
+                let quality = if is_huge { 1 } else { 4 };
+                let mut coder = brotli::CompressorWriter::new(Vec::new(), 4096, quality, 20);
                 coder.write_all(plain)?;
                 Ok(coder.into_inner().into())
             }
             Self::Gzip => {
-                let level = flate2::Compression::new(4);
+                let level = flate2::Compression::new(if is_huge { 1 } else { 4 });
                 let mut coder = flate2::write::GzEncoder::new(Vec::new(), level);
                 coder.write_all(plain)?;
                 coder.finish().map(Bytes::from)

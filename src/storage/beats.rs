@@ -36,6 +36,22 @@ pub struct BeatQuery {
     pub most: usize,
 }
 
+impl BeatQuery {
+    /// The slot after which to look for beats of a series whose newest result is of `newest`; nothing where all are known.
+    ///
+    /// What came late is not behind the newest, and shows in the numbers.
+    pub(super) fn begin(&self, series: i64, newest: Option<Timestamp>) -> Option<Timestamp> {
+        match (self.after.get(&series), newest) {
+            (Some(known), Some(newest)) if newest <= *known => None,
+            (Some(known), _) => Some(*known),
+            (None, _) => Some(BEGINNING),
+        }
+    }
+}
+
+/// Before every slot.
+pub(super) const BEGINNING: Timestamp = Timestamp::from_micros(i64::MIN);
+
 /// What a query found.
 #[derive(Debug, Default)]
 pub struct Found {

@@ -13,7 +13,7 @@ use super::codec::{Instant, column, instant};
 use super::error::Failed;
 use super::schema;
 use super::session::Session;
-use crate::model::{TargetId, Timestamp};
+use crate::model::TargetId;
 
 pub async fn read(session: &mut Session, query: &BeatQuery) -> Result<Found, Failed> {
     // first: each statement sees a later state than the one before
@@ -38,10 +38,10 @@ pub async fn read(session: &mut Session, query: &BeatQuery) -> Result<Found, Fai
             target: TargetId(column(row, 1)?),
             beats: Vec::new(),
         });
-        let known = query.after.get(&key.into()).copied();
-        if known.is_none() || found.numbered != query.numbered {
+        let newest = column::<Option<Instant>>(row, 2)?.map(|Instant(newest)| newest);
+        if let Some(begin) = query.begin(key.into(), newest) {
             keys.push(key);
-            after.push(Instant(known.unwrap_or(Timestamp::MIN)));
+            after.push(Instant(begin));
         }
     }
     if keys.is_empty() {
@@ -49,7 +49,7 @@ pub async fn read(session: &mut Session, query: &BeatQuery) -> Result<Found, Fai
     }
     // partitions of before it are not looked at
     let earliest = after.iter().map(|Instant(after)| *after).min();
-    let earliest = Instant(earliest.unwrap_or(Timestamp::MIN).max(found.floor));
+    let earliest = Instant(earliest.unwrap_or(found.floor).max(found.floor));
     let rows = session
         .stream(
             include_str!("../sql/beats.postgres.sql"),

@@ -19,27 +19,25 @@ pub fn read(connection: &Connection, query: &BeatQuery) -> Result<Found, StoreEr
     let mut found = Found {
         numbered,
         floor: floor.start(),
-        series: series(connection)?,
         ..Found::default()
     };
+    let begins = series(connection, query, &mut found.series)?;
     let sql = include_str!("../sql/beats.sqlite.sql");
     for &day in days::load(connection, Kind::Results)?.range(floor..).rev() {
         let mut statement = connection
             .prepare_cached(&day.sql(sql))
             .map_err(store_error)?;
         let mut missing = false;
-        for series in &mut found.series {
-            // nothing of before what is known, or beyond what is wanted
-            let after = query.after.get(&series.key).copied();
-            let known = numbered == query.numbered && after.is_some();
-            let begun = after.map_or(Day(i64::MIN), Day::of);
-            if known || series.beats.len() >= query.most || begun > day {
+        for (series, begin) in found.series.iter_mut().zip(&begins) {
+            let Some(begin) = begin.filter(|begin| Day::of(*begin) <= day) else {
+                continue;
+            };
+            if series.beats.len() >= query.most {
                 continue;
             }
             missing = true;
-            let after = after
-                .filter(|_| begun == day)
-                .map_or(-1, |it| day.offset(it));
+            let is_today = Day::of(begin) == day;
+            let after = if is_today { day.offset(begin) } else { -1 };
             found.fresh += beats(&mut statement, day, after, query, series)?;
         }
         if !missing {
@@ -85,20 +83,28 @@ fn beats(
     Ok(fresh)
 }
 
-fn series(connection: &Connection) -> Result<Vec<Series>, StoreError> {
+/// Adds the series, and gives where the beats of each begin that are to be read.
+fn series(
+    connection: &Connection,
+    query: &BeatQuery,
+    all: &mut Vec<Series>,
+) -> Result<Vec<Option<Timestamp>>, StoreError> {
     let mut statement = connection
         .prepare_cached(include_str!("../sql/beat_series.sqlite.sql"))
         .map_err(store_error)?;
     let mut rows = statement.query([]).map_err(store_error)?;
-    let mut all = Vec::new();
+    let mut begins = Vec::new();
     while let Some(row) = rows.next().map_err(store_error)? {
         let id = row.get_ref(1).map_err(store_error)?;
         let id = id.as_str().map_err(|error| unreadable("text", error))?;
+        let key = row.get(0).map_err(store_error)?;
+        let newest: Option<i64> = row.get(2).map_err(store_error)?;
+        begins.push(query.begin(key, newest.map(Timestamp::from_micros)));
         all.push(Series {
-            key: row.get(0).map_err(store_error)?,
+            key,
             target: target_id(id)?,
             beats: Vec::new(),
         });
     }
-    Ok(all)
+    Ok(begins)
 }
