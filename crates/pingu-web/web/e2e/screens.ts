@@ -3,7 +3,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { filled } from "./history.ts";
-import type { Pingu } from "./pingu.ts";
+import { type Pingu, until } from "./pingu.ts";
 import { expect, type Page, test } from "./test.ts";
 
 const folder = resolve(import.meta.dirname, "../../../../docs/screens");
@@ -66,7 +66,6 @@ test("the pictures", async ({ page }) => {
       ["compare-dark", `/compare?t=${few.map(({ id }: { id: string }) => id).join(",")}`, "dark", 1440, 900],
       ["incidents-light", "/incidents", "light", 1440, 900],
       ["incident-dark", `/incidents/${incident.id}`, "dark", 1440, 900],
-      ["about-dark", "/about", "dark", 1440, 900],
       ["targets-phone", "/", "dark", 390, 844],
       ["target-phone", `/t/${icmp.id}?range=24h`, "light", 390, 844],
     ];
@@ -75,6 +74,18 @@ test("the pictures", async ({ page }) => {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.goto(town.url + path);
       await draw(page, name);
+    }
+    // one that probes has more to say of itself
+    const running = await filled(["--targets", "60", "--days", "1"]);
+    try {
+      await until("results", async () => (await running.get("/api/v1/about")).accounting.stored >= 10);
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.emulateMedia({ colorScheme: "dark", reducedMotion: "reduce" });
+      await page.goto(`${running.url}/about`);
+      await draw(page, "about-dark");
+      await page.close();
+    } finally {
+      await running.end();
     }
   } finally {
     await page.close();
