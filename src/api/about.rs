@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ApiState;
-use super::error::ErrorBody;
 use super::process::{DATABASE_DEADLINE, REVISION, VERSION};
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
@@ -166,7 +165,7 @@ pub struct Readers {
 /// of it as `targets`.
 #[utoipa::path(
     get, path = "/about", tag = "process",
-    responses((status = 200, body = About), (status = 503, body = ErrorBody)),
+    responses((status = 200, body = About)),
 )]
 pub async fn about(State(state): State<ApiState>) -> Json<About> {
     let asked = tokio::time::timeout(DATABASE_DEADLINE, state.snapshots.stats()).await;
