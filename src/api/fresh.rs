@@ -60,7 +60,8 @@ impl<T: Send + Sync + 'static> Fresh<T> {
         lock(&self.kept).value = None;
     }
 
-    /// The value, read with `read` where there is none that is fresh; it is told what was read last, however old.
+    /// The value, read with `read` where there is none that is fresh; it is told what was read last, however old, unless a reading
+    /// has failed since.
     pub async fn value<F>(
         &self,
         read: impl FnOnce(Option<Arc<T>>) -> F + Send,
@@ -78,23 +79,33 @@ impl<T: Send + Sync + 'static> Fresh<T> {
                 (Some((age, value)), reading) => {
                     if age >= self.lifetime / 2 && reading.is_none() {
                         // goes on by itself
-                        drop(self.begin(&mut kept, read));
+                        let last = kept.value.as_ref().map(|(_, value)| Arc::clone(value));
+                        drop(self.begin(&mut kept, last, read));
                     }
                     return Ok(value);
                 }
                 (None, Some(reading)) => reading.clone(),
-                (None, None) => self.begin(&mut kept, read),
+                (None, None) => {
+                    // let go of before the next one is read: of 10,000 targets each is megabytes
+                    let last = kept.value.take().map(|(_, value)| value);
+                    self.begin(&mut kept, last, read)
+                }
             }
         };
         reading.await
     }
 
-    fn begin<F>(&self, kept: &mut Kept<T>, read: impl FnOnce(Option<Arc<T>>) -> F) -> Reading<T>
+    fn begin<F>(
+        &self,
+        kept: &mut Kept<T>,
+        last: Option<Arc<T>>,
+        read: impl FnOnce(Option<Arc<T>>) -> F,
+    ) -> Reading<T>
     where
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let begun = Instant::now();
-        let work = read(kept.value.as_ref().map(|(_, value)| Arc::clone(value)));
+        let work = read(last);
         let place = Arc::clone(&self.kept);
         // a task of its own: it goes on when the reader who began it has gone
         let task = tokio::spawn(async move {
