@@ -1,8 +1,8 @@
 //! A value of the database that many readers share: read when somebody asks, by one query at a time, and kept for a moment.
 //!
-//! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or what its place says, or waits for the one that is being read. A reading that
-//! failed is an error for those who waited for it, never an older value; the next who asks begins another. Readers that go away
-//! stop no reading that others wait for.
+//! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or as long ago as its place allows, or waits for the one that is
+//! being read. A reading that failed is an error for those who waited for it, never an older value; the next who asks begins another.
+//! Readers that go away stop no reading that others wait for.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -47,6 +47,11 @@ pub async fn read(session: &mut Session, query: &BeatQuery) -> Result<Found, Fai
     if keys.is_empty() {
         return Ok(found);
     }
+    // the server would rather sort all that a series ever had than walk from its newest back: 5.4 s for 600,000 of 1.4 million
+    // results, where the walk takes 1.5 s and the same however long the history is
+    session
+        .batch("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+        .await?;
     // partitions of before it are not looked at
     let earliest = after.iter().map(|Instant(after)| *after).min();
     let earliest = Instant(earliest.unwrap_or(found.floor).max(found.floor));
