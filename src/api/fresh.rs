@@ -1,7 +1,7 @@
 //! A value of the database that many readers share: read when somebody asks, by one query at a time, and kept for a moment.
 //!
 //! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or as long ago as its place allows, or waits for the one that is
-//! being read. A reading that failed is an error for those who waited for it, never an older value; the next who asks begins another.
+//! being read. What is dear may serve for longer, as long as it cost several times over: readers then cost a share of a core at the most. A reading that failed is an error for those who waited for it, never an older value; the next who asks begins another.
 //! Readers that go away stop no reading that others wait for.
 
 use std::fmt;
@@ -19,16 +19,47 @@ pub const LIFETIME: Duration = Duration::from_millis(250);
 
 type Reading<T> = Shared<BoxFuture<'static, Result<Arc<T>, StoreError>>>;
 
+/// A reading that took less is repeated for everyone who asks: what was written is seen at once.
+const CHEAP: Duration = Duration::from_millis(25);
+/// What was dearer serves so many times as long as it took, so that reading it again and again takes a quarter of a core.
+const COSTS: u32 = 8;
+/// And no longer than this.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// The place of one value.
 pub struct Fresh<T> {
     kept: Arc<Mutex<Kept<T>>>,
-    lifetime: Duration,
+    lifetime: Lifetime,
+}
+
+/// How long a value serves after its reading began.
+#[derive(Clone, Copy)]
+enum Lifetime {
+    Fixed(Duration),
+    ByCost,
+}
+
+impl Lifetime {
+    fn of(self, cost: Duration) -> Duration {
+        match self {
+            Self::Fixed(lifetime) => lifetime,
+            Self::ByCost if cost < CHEAP => Duration::ZERO,
+            Self::ByCost => (cost * COSTS).min(LONGEST),
+        }
+    }
 }
 
 struct Kept<T> {
-    /// When its reading began, and what was read.
-    value: Option<(Instant, Arc<T>)>,
+    value: Option<Value<T>>,
     reading: Option<Reading<T>>,
+}
+
+struct Value<T> {
+    /// When its reading began.
+    begun: Instant,
+    /// How long it serves from then on.
+    serves: Duration,
+    read: Arc<T>,
 }
 
 impl<T: Send + Sync + 'static> Default for Fresh<T> {
@@ -46,6 +77,15 @@ impl<T> fmt::Debug for Fresh<T> {
 impl<T: Send + Sync + 'static> Fresh<T> {
     /// A place whose value may be this old.
     pub fn lasting(lifetime: Duration) -> Self {
+        Self::new(Lifetime::Fixed(lifetime))
+    }
+
+    /// A place whose value serves the longer the more it cost, and not at all where it cost little.
+    pub fn by_cost() -> Self {
+        Self::new(Lifetime::ByCost)
+    }
+
+    fn new(lifetime: Lifetime) -> Self {
         Self {
             kept: Arc::new(Mutex::new(Kept {
                 value: None,
@@ -71,15 +111,16 @@ impl<T: Send + Sync + 'static> Fresh<T> {
     {
         let reading = {
             let mut kept = lock(&self.kept);
-            let fresh = kept.value.as_ref().and_then(|(begun, value)| {
-                let age = begun.elapsed();
-                (age < self.lifetime).then(|| (age, Arc::clone(value)))
+            let fresh = kept.value.as_ref().and_then(|value| {
+                let age = value.begun.elapsed();
+                let is_due = age >= value.serves / 2;
+                (age < value.serves).then(|| (is_due, Arc::clone(&value.read)))
             });
             match (fresh, &kept.reading) {
-                (Some((age, value)), reading) => {
-                    if age >= self.lifetime / 2 && reading.is_none() {
+                (Some((is_due, value)), reading) => {
+                    if is_due && reading.is_none() {
                         // goes on by itself
-                        let last = kept.value.as_ref().map(|(_, value)| Arc::clone(value));
+                        let last = Some(Arc::clone(&value));
                         drop(self.begin(&mut kept, last, read));
                     }
                     return Ok(value);
@@ -87,7 +128,7 @@ impl<T: Send + Sync + 'static> Fresh<T> {
                 (None, Some(reading)) => reading.clone(),
                 (None, None) => {
                     // let go of before the next one is read: of 10,000 targets each is megabytes
-                    let last = kept.value.take().map(|(_, value)| value);
+                    let last = kept.value.take().map(|value| value.read);
                     self.begin(&mut kept, last, read)
                 }
             }
@@ -106,14 +147,19 @@ impl<T: Send + Sync + 'static> Fresh<T> {
     {
         let begun = Instant::now();
         let work = read(last);
-        let place = Arc::clone(&self.kept);
+        let (place, lifetime) = (Arc::clone(&self.kept), self.lifetime);
         // a task of its own: it goes on when the reader who began it has gone
         let task = tokio::spawn(async move {
             let answer = work.await.map(Arc::new);
             let mut kept = lock(&place);
             kept.reading = None;
-            if let Ok(value) = &answer {
-                kept.value = Some((begun, Arc::clone(value)));
+            let serves = lifetime.of(begun.elapsed());
+            if let Ok(read) = &answer {
+                kept.value = Some(Value {
+                    begun,
+                    serves,
+                    read: Arc::clone(read),
+                });
             }
             answer
         });
@@ -207,6 +253,22 @@ mod tests {
             })
             .await;
         assert_eq!(*second.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_cheap_is_read_for_each_and_what_is_dear_is_shared() {
+        let (fresh, source) = (Fresh::by_cost(), Source::new(100));
+        for expected in 0..3 {
+            assert_eq!(*fresh.value(|_| source.read()).await.unwrap(), expected);
+        }
+        let dear = || async {
+            tokio::time::sleep(CHEAP).await;
+            Ok(7)
+        };
+        assert_eq!(*fresh.value(|_| dear()).await.unwrap(), 7);
+        assert_eq!(*fresh.value(|_| source.read()).await.unwrap(), 7);
+        assert_eq!(Lifetime::ByCost.of(CHEAP), CHEAP * COSTS);
+        assert_eq!(Lifetime::ByCost.of(LONGEST), LONGEST);
     }
 
     #[tokio::test]

@@ -32,6 +32,7 @@ mod serve;
 mod session;
 mod snapshot;
 mod summary;
+mod tally;
 mod targets;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub use error::ApiError;
 pub use results::Measured;
 pub use serve::serve;
 pub use snapshot::{Snapshot, Snapshots};
+pub use tally::Tally;
 
 /// The longest request target (path and query) in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -75,6 +77,8 @@ const HANDLER_DEADLINE: Duration = Duration::from_secs(10);
 pub struct ApiState {
     pub store: Arc<dyn Store>,
     pub history: Arc<History>,
+    /// The figures of all targets.
+    pub tally: Arc<Tally>,
     /// What is asked for all the time.
     pub snapshots: Arc<Snapshots>,
     /// What a list of targets draws.

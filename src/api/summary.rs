@@ -13,7 +13,7 @@ use super::error::{ApiError, ErrorBody};
 use super::query::Parameters;
 use super::{ApiState, Named, unknown_target};
 use crate::model::{Outcome, ProbeResult, Slots, Summary, Timestamp, Window};
-use crate::storage::{Existing, Latest, Status, history};
+use crate::storage::{Existing, Latest, history};
 
 /// What a result may take, after its probe has ended, until it can be read; and a target, after it is known, until it is probed.
 const UNDER_WAY: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub struct SummaryList {
 }
 
 /// Figures of one target.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SummaryItem {
     target_id: Uuid,
     target_name: String,
@@ -94,46 +94,30 @@ pub async fn all(
     parameters: Parameters,
 ) -> Result<Json<SummaryList>, ApiError> {
     let window = parameters.window()?;
-    let (since, now) = span(&state, &window);
     let scope = Scope::new(List::Summary).filtered("window", Some(&window));
     let limit = parameters.page()?;
-    let after = match parameters.position(&scope)? {
-        Some(Position::Place { name, id, .. }) => Some((name, id)),
-        Some(Position::Instant { .. }) | None => None,
+    let figures = state.tally.of(&window).await?;
+    let rest = match parameters.position(&scope)? {
+        Some(Position::Place { name, id, .. }) => {
+            let place = (name.as_str(), id);
+            let before = |it: &SummaryItem| it.place() <= place;
+            &figures.items[figures.items.partition_point(before)..]
+        }
+        Some(Position::Instant { .. }) | None => &figures.items[..],
     };
-    let snapshot = state.snapshots.current().await?;
-    let mut targets: Vec<_> = snapshot
-        .listing
-        .targets(Status::Enabled)
-        .filter(|it| {
-            let after = after.as_ref().map(|(name, id)| (name, *id));
-            after.is_none_or(|after| (&it.spec.name, it.id.0) > after)
-        })
-        .collect();
-    let more = limit.is_some_and(|limit| targets.len() > limit);
-    targets.truncate(limit.unwrap_or(usize::MAX));
-    let last = targets.last().filter(|_| more);
+    let page = &rest[..rest.len().min(limit.unwrap_or(usize::MAX))];
+    let last = page.last().filter(|_| page.len() < rest.len());
     let next_cursor = last.map(|last| {
         scope.cursor(&Position::Place {
             rank: 0,
-            name: last.spec.name.clone(),
-            id: last.id.0,
+            name: last.target_name.clone(),
+            id: last.target_id,
         })
-    });
-    let mut summaries = state.history.summaries(None, since, now).await?;
-    let items = targets.into_iter().map(|target| {
-        let summary = summaries.remove(&target.id).unwrap_or_default();
-        SummaryItem::new(
-            target,
-            snapshot.latest_of(target.id),
-            &summary,
-            (since, now),
-        )
     });
     Ok(Json(SummaryList {
         window: window.to_string(),
-        since,
-        items: items.collect(),
+        since: figures.since,
+        items: page.to_vec(),
         next_cursor,
     }))
 }
@@ -177,7 +161,12 @@ fn span(state: &ApiState, window: &Window) -> (Timestamp, Timestamp) {
 }
 
 impl SummaryItem {
-    fn new(
+    /// Where it stands in the list.
+    fn place(&self) -> (&str, Uuid) {
+        (&self.target_name, self.target_id)
+    }
+
+    pub(super) fn new(
         target: &Existing,
         latest: Option<&Latest>,
         summary: &Summary,

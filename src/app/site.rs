@@ -14,7 +14,7 @@ use super::StartError;
 use super::database::Database;
 use crate::api::about::{Facts, Probing, Retention};
 use crate::api::events::{Feed, Handed, Teller};
-use crate::api::{self, ApiState, Boards, Snapshots};
+use crate::api::{self, ApiState, Boards, Snapshots, Tally};
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::metrics::Metrics;
@@ -95,6 +95,11 @@ impl Site {
                 Arc::clone(&history),
                 clock,
             ),
+            tally: Arc::new(Tally::new(
+                Arc::clone(&history),
+                Arc::clone(&snapshots),
+                clock,
+            )),
             store,
             history,
             snapshots,

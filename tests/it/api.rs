@@ -318,7 +318,8 @@ fn any_other_path_is_the_page_under_a_strict_policy() {
     assert_eq!((again.status, again.body.as_str()), (304, ""));
 }
 
-/// The dashboard's client is made of that file, and people read it without a program that runs. `UPDATE_EXAMPLES=1` writes it anew.
+/// The dashboard's client is made of that file, and people read it without a program that runs. `UPDATE_EXAMPLES=1` writes it
+/// anew, with the examples that the program was built with: those first.
 #[test]
 fn the_description_in_docs_is_the_one_that_is_answered() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");

@@ -131,13 +131,15 @@ fn a_list_tells_what_the_results_say_on_both_backends() {
     for url in ["sqlite://pingu.db", &postgres.url] {
         let home = Home::new(&targets());
         // a gap between two lives
-        for _ in 0..2 {
+        for life in 1..=2 {
             let pingu = half(&home, "run", url);
-            for _ in 0..5 {
-                wait_for(&pingu, "faulty", 20);
+            for name in ["good", "slow", "bad", "faulty"] {
+                wait_for(&pingu, name, 20 * life);
                 pingu.items("/targets?beats=60");
             }
             pingu.stop();
+            // five slots without a probe: a gap, however quickly the next life begins
+            std::thread::sleep(Duration::from_secs(1));
         }
         let api = half(&home, "api", url);
         for most in [60, 1, 2, 7, 120, 60] {

@@ -242,6 +242,13 @@ const NUMBERS: &[(&str, &str)] = &[
     ("uptime_24h", "66.6666"),
     ("t", "1771808400"),
     ("total", "120"),
+    ("produced", "8203"),
+    ("stored", "8201"),
+    ("waiting", "2"),
+    ("in_flight", "3"),
+    ("lag_p50_ms", "0.412"),
+    ("lag_p99_ms", "3.1"),
+    ("bytes", "28848"),
 ];
 
 const TEXTS: &[(&str, &str)] = &[
