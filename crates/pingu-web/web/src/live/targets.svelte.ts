@@ -13,6 +13,8 @@ import { stream } from "./stream.svelte.ts";
 const REFRESH = 5 * 60_000;
 /** Reasons of failures are asked for at most this often. */
 const EXPLAIN = 700;
+/** And the figures of the whole, where events say that they changed: each costs the server a sum over a day. */
+const GLANCE = 2000;
 
 const nothing = (): Record<State, number> => Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>;
 
@@ -32,14 +34,15 @@ class Targets {
   #reading = false;
   #readAgain = false;
   #explaining: ReturnType<typeof setTimeout> | undefined;
+  #glancing: ReturnType<typeof setTimeout> | undefined;
 
   /** Begins; once for a page. */
   start(): void {
     stream.on("beats", (data) => this.#beats(data as { newest_only: boolean; beats: Told[] }));
     stream.on("targets", () => void this.read());
     stream.on("resync", () => void this.read());
-    stream.on("incident", () => void this.look());
-    stream.on("overview", () => void this.look());
+    stream.on("incident", () => this.#glance());
+    stream.on("overview", () => this.#glance());
     setInterval(() => {
       if (!document.hidden && stream.live) void this.read();
     }, REFRESH);
@@ -112,6 +115,14 @@ class Targets {
     } catch {
       // the list fails with it, and tells
     }
+  }
+
+  /** Looks soon, once for all that happens until then. */
+  #glance(): void {
+    this.#glancing ??= setTimeout(() => {
+      this.#glancing = undefined;
+      void this.look();
+    }, GLANCE);
   }
 
   get outdated(): boolean {
