@@ -31,10 +31,11 @@ function item(more: object = {}): TargetItem {
   } as TargetItem;
 }
 
+/** Slots have microseconds, of which a date in the list keeps none. */
 const told = (seconds: number, outcome = "up", latency: number | null = 500, impaired?: 1): Told =>
   impaired
-    ? ["gate", (START + seconds * 1000) * 1000, outcome, latency, impaired]
-    : ["gate", (START + seconds * 1000) * 1000, outcome, latency];
+    ? ["gate", (START + seconds * 1000) * 1000 + 311, outcome, latency, impaired]
+    : ["gate", (START + seconds * 1000) * 1000 + 311, outcome, latency];
 
 const beats = (entry: Entry) => [...entry.strip.what.subarray(0, entry.strip.length)];
 
@@ -65,6 +66,15 @@ describe("what the list says", () => {
     entry.take(item({ uptime_24h: 99 }));
     expect([entry.state, entry.uptime]).toEqual(["down", 99]);
     expect(beats(entry)).toEqual([UP, UP, UP, DOWN]);
+  });
+
+  it("counts where it knows the same result and more", () => {
+    const entry = new Entry(item());
+    entry.beat(told(10, "down", null), false);
+    const ts = new Date(START + 10_000).toISOString();
+    entry.take(item({ ts, outcome: "down", s: "1013", q: "gAgA", error: "no answer" }));
+    expect(entry.result?.error).toBe("no answer");
+    expect(beats(entry)).toEqual([UP, NONE, UP, DOWN]);
   });
 
   it("counts where it is newer, and tells whether the state changed", () => {
@@ -107,7 +117,7 @@ describe("a result that the stream tells", () => {
     entry.beat(told(10, "up", 500, 1), false);
     expect(entry.since).toBe(START - 60_000);
     entry.beat(told(20, "down", null), false);
-    expect([entry.since, entry.latency]).toEqual([START + 20_000, null]);
+    expect([Math.floor(entry.since ?? 0), entry.latency]).toEqual([START + 20_000, null]);
     entry.beat(told(30, "down", null), false);
     expect(entry.since).toBe(START + 20_000);
   });

@@ -66,8 +66,8 @@ export class Entry {
     this.certDays = target.cert_days ?? null;
     const at = parse(target.ts);
     const before = this.state;
-    // what the stream told meanwhile may be newer
-    if (this.at === null || at === null || at >= this.at || !target.enabled) {
+    // what the stream told meanwhile may be newer; the list has whole milliseconds, as dates have
+    if (this.at === null || at === null || at > this.at - 1 || !target.enabled) {
       this.#strip = null;
       this.at = at;
       this.since = parse(target.since);
@@ -82,10 +82,10 @@ export class Entry {
   /** Takes a result that the stream told. True where the state changed. `gapless` where the stream may have left some out. */
   beat([, ts, outcome, latency, impaired]: Told, gapless: boolean): boolean {
     const at = ts / 1000;
-    if (this.at !== null && at <= this.at) return false;
+    if (this.at !== null && at < this.at + 1) return false;
     const strip = this.strip;
     const gap = Math.max(GAP * this.target.interval_seconds * 1000, LEAST_GAP);
-    if (!gapless && this.at !== null && at - this.at > gap) strip.push(NONE, 0);
+    if (!gapless && this.at !== null && at - this.at > gap + 1) strip.push(NONE, 0);
     const what = outcome === "down" ? DOWN : outcome === "unknown" ? UNKNOWN : impaired ? SLOW : UP;
     strip.push(what, latency ?? 0);
     const before = this.state;

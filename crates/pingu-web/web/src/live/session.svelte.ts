@@ -47,9 +47,10 @@ class Session {
 
   async signOut(): Promise<void> {
     try {
-      await fetch("/api/v1/session", { method: "DELETE" });
-    } finally {
-      this.lost();
+      const answer = await fetch("/api/v1/session", { method: "DELETE" });
+      if (answer.ok) this.lost();
+    } catch {
+      // the cookie still counts, and the banner says that Pingu is away
     }
   }
 }

@@ -9,7 +9,7 @@ type Listener = (data: unknown) => void;
 /** The first wait before another try, and the longest. */
 const WAIT = 1000;
 const LONGEST_WAIT = 15_000;
-/** A stream that was silent for longer is not there any more: heartbeats are comments, which a page cannot see, so this asks. */
+/** A stream that was silent for longer is not there any more: heartbeats are comments, which a page cannot see. */
 const SILENCE = 40_000;
 
 class Stream {
@@ -29,8 +29,9 @@ class Stream {
   #wanted = false;
 
   constructor() {
-    addEventListener("online", () => this.#hurry());
-    document.addEventListener("visibilitychange", () => !document.hidden && !this.live && this.#hurry());
+    // the old connection may hang in a network that is not there any more
+    addEventListener("online", () => this.#renew());
+    document.addEventListener("visibilitychange", () => !document.hidden && !this.live && this.#renew());
     setInterval(() => void this.#probe(), SILENCE / 2);
   }
 
@@ -42,6 +43,8 @@ class Stream {
   close(): void {
     this.#wanted = false;
     this.#end();
+    this.live = false;
+    this.lostAt = null;
   }
 
   on(kind: Kind, listener: Listener): () => void {
@@ -109,20 +112,24 @@ class Stream {
     void session.look();
   }
 
-  /** Tries now. */
-  #hurry(): void {
-    if (!this.#wanted || this.live) return;
+  /** Begins another stream now, which goes on where this one was. */
+  #renew(): void {
+    if (!this.#wanted) return;
     this.#end();
     this.#wait = WAIT;
     this.#connect();
   }
 
-  /** Finds out whether a silent stream is still one. */
+  /**
+   * Finds out whether there is somebody to listen to. That the server answers proves nothing of a connection that has been silent: it may
+   * have been cut without a word, so another one takes its place.
+   */
   async #probe(): Promise<void> {
     if (!this.live || document.hidden || performance.now() - this.#heard < SILENCE) return;
     try {
-      const answer = await fetch("/livez", { signal: AbortSignal.timeout(5000) });
-      if (answer.ok) this.#heard = performance.now();
+      await fetch("/livez", { signal: AbortSignal.timeout(5000) });
+      this.#heard = performance.now();
+      this.#renew();
     } catch {
       this.live = false;
       this.lostAt = Date.now();

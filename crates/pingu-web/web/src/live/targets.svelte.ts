@@ -1,7 +1,7 @@
 // Every target with what is known of it now: read once, kept current by the stream, read again where the stream left something out.
 
 import { ask, client, Failure } from "../api/client.ts";
-import type { Overview, TargetItem } from "../api/types.ts";
+import type { Overview, Schema, TargetItem } from "../api/types.ts";
 import { CAPACITY } from "../model/beats.ts";
 import { STATES, type State } from "../model/words.ts";
 import { clock } from "./clock.svelte.ts";
@@ -15,12 +15,16 @@ const REFRESH = 5 * 60_000;
 const EXPLAIN = 700;
 /** And the figures of the whole, where events say that they changed: each costs the server a sum over a day. */
 const GLANCE = 2000;
+/** How long a database that is away is left alone. */
+const RETRY = 3000;
 
 const nothing = (): Record<State, number> => Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>;
 
 class Targets {
   /** Grows when a target comes, goes or changes its state: what orders, filters or counts reads it. */
   order = $state(0);
+  /** Grows when a target comes, goes or has another name. */
+  named = $state(0);
   /** Grows with each message. */
   tick = $state(0);
   /** Whether the list was read at all. */
@@ -35,13 +39,21 @@ class Targets {
   #readAgain = false;
   #explaining: ReturnType<typeof setTimeout> | undefined;
   #glancing: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   /** Begins; once for a page. */
   start(): void {
     stream.on("beats", (data) => this.#beats(data as { newest_only: boolean; beats: Told[] }));
     stream.on("targets", () => void this.read());
     stream.on("resync", () => void this.read());
-    stream.on("incident", () => this.#glance());
+    stream.on("incident", (data) => {
+      // of one that goes on, why it failed last
+      for (const { target_id, open, reason, error } of (data as { items: Schema["IncidentNews"][] }).items) {
+        const entry = this.#entries.get(target_id);
+        if (open && entry?.state === "down") entry.explain(reason, error);
+      }
+      this.#glance();
+    });
     stream.on("overview", () => this.#glance());
     setInterval(() => {
       if (!document.hidden && stream.live) void this.read();
@@ -96,7 +108,8 @@ class Targets {
     } catch (failure) {
       this.failure = failure instanceof Failure ? failure : new Failure(0, "", String(failure));
       // the stream tells when to read again; where it is fine this is for a database that was away
-      if (stream.live) setTimeout(() => void this.read(), 3000);
+      clearTimeout(this.#retry);
+      if (stream.live && session.signedIn) this.#retry = setTimeout(() => void this.read(), RETRY);
     } finally {
       this.#reading = false;
     }
@@ -132,25 +145,27 @@ class Targets {
 
   #take(items: TargetItem[]): void {
     const kept = new Set<string>();
-    let moved = false;
+    let named = !this.ready;
     for (const item of items) {
       kept.add(item.id);
       const entry = this.#entries.get(item.id);
       if (!entry) {
         this.#entries.set(item.id, new Entry(item));
-        moved = true;
-      } else if (entry.name !== item.name || entry.target.group !== item.group) {
+        named = true;
+      } else {
+        named ||= entry.name !== item.name;
         entry.take(item);
-        moved = true;
-      } else if (entry.take(item)) moved = true;
+      }
     }
     for (const id of this.#entries.keys()) {
       if (kept.has(id)) continue;
       this.#entries.delete(id);
-      moved = true;
+      named = true;
     }
     this.tick += 1;
-    if (moved || !this.ready) this.#moved();
+    if (named) this.named += 1;
+    // uptimes, groups and tags may be others, too: what is searched for and in which order
+    this.#moved();
   }
 
   #beats({ beats, newest_only }: { newest_only: boolean; beats: Told[] }): void {
@@ -184,6 +199,8 @@ class Targets {
             const entry = this.#entries.get(item.id);
             if (entry?.state === outcome) entry.explain(item.reason ?? null, item.error ?? null);
           }
+          // a search looks at reasons, too
+          this.order += 1;
         } catch {
           // the next failure asks again, and each full look does
         }

@@ -159,6 +159,8 @@ export class Ledger {
         open = (await ask((signal) => client.GET("/api/v1/incidents", { params: { query }, signal }), underWay.signal)).items;
       }
       if (underWay.signal.aborted) return;
+      // what is here is of another span
+      if (this.outdated) return this.again();
       this.failure = null;
       const going = new Set(open.map(({ id }) => id));
       // ended without news: what is not open any more, and not among the newest, is read with all others

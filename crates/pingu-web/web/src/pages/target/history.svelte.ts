@@ -119,6 +119,7 @@ export class History {
       const spliced = splice(series, tail.series, span.since);
       if (!spliced) return this.again();
       this.#resource.data = { series: spliced, span };
+      this.#resource.failure = null;
       this.#kept.set(view.range, { series: spliced, span, at: now });
       this.span = span;
     } catch {

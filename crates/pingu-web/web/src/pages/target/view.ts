@@ -68,7 +68,7 @@ export function beside({ since, until }: Span, direction: -1 | 1, now: number): 
 export function wider({ since, until }: Span, now: number): Span {
   const half = (until - since) / 2;
   const end = Math.min(until + half, Math.max(now, until));
-  return { since: end - 4 * half, until: end };
+  return { since: Math.max(0, end - 4 * half), until: end };
 }
 
 /**
