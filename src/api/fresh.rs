@@ -1,7 +1,7 @@
 //! A value of the database that many readers share: read when somebody asks, by one query at a time, and kept for a moment.
 //!
 //! Whoever asks gets a value whose reading began at most [`LIFETIME`] ago, or as long ago as its place allows, or waits for the one that is
-//! being read. What is dear may serve for longer, as long as it cost several times over: readers then cost a share of a core at the most. A reading that failed is an error for those who waited for it, never an older value; the next who asks begins another.
+//! being read. What is dear may serve for longer, as long as it cost several times over: however many ask, the database rests half of the time. A reading that failed is an error for those who waited for it, never an older value; the next who asks begins another.
 //! Readers that go away stop no reading that others wait for.
 
 use std::fmt;
@@ -21,9 +21,9 @@ type Reading<T> = Shared<BoxFuture<'static, Result<Arc<T>, StoreError>>>;
 
 /// A reading that took less is repeated for everyone who asks: what was written is seen at once.
 const CHEAP: Duration = Duration::from_millis(25);
-/// What was dearer serves so many times as long as it took, so that reading it again and again takes a quarter of a core.
+/// What was dearer serves so many times as long as it took.
 const COSTS: u32 = 8;
-/// And no longer than this.
+/// But no longer than this, or twice as long as it took.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The place of one value.
@@ -32,19 +32,30 @@ pub struct Fresh<T> {
     lifetime: Lifetime,
 }
 
-/// How long a value serves after its reading began.
+/// How long values of a place serve.
 #[derive(Clone, Copy)]
 enum Lifetime {
     Fixed(Duration),
     ByCost,
 }
 
+/// When a value is read again while it still serves, and until when it does; after its reading began.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Term {
+    due: Duration,
+    end: Duration,
+}
+
 impl Lifetime {
-    fn of(self, cost: Duration) -> Duration {
-        match self {
-            Self::Fixed(lifetime) => lifetime,
-            Self::ByCost if cost < CHEAP => Duration::ZERO,
-            Self::ByCost => (cost * COSTS).min(LONGEST),
+    fn of(self, cost: Duration) -> Term {
+        let (cost, rest) = match self {
+            Self::Fixed(lifetime) => (Duration::ZERO, lifetime),
+            Self::ByCost if cost < CHEAP => (Duration::ZERO, Duration::ZERO),
+            Self::ByCost => (cost, (cost * COSTS).min(LONGEST.max(cost * 2))),
+        };
+        Term {
+            due: cost + rest / 2,
+            end: cost + rest,
         }
     }
 }
@@ -57,8 +68,7 @@ struct Kept<T> {
 struct Value<T> {
     /// When its reading began.
     begun: Instant,
-    /// How long it serves from then on.
-    serves: Duration,
+    term: Term,
     read: Arc<T>,
 }
 
@@ -113,8 +123,8 @@ impl<T: Send + Sync + 'static> Fresh<T> {
             let mut kept = lock(&self.kept);
             let fresh = kept.value.as_ref().and_then(|value| {
                 let age = value.begun.elapsed();
-                let is_due = age >= value.serves / 2;
-                (age < value.serves).then(|| (is_due, Arc::clone(&value.read)))
+                let is_due = age >= value.term.due;
+                (age < value.term.end).then(|| (is_due, Arc::clone(&value.read)))
             });
             match (fresh, &kept.reading) {
                 (Some((is_due, value)), reading) => {
@@ -153,11 +163,11 @@ impl<T: Send + Sync + 'static> Fresh<T> {
             let answer = work.await.map(Arc::new);
             let mut kept = lock(&place);
             kept.reading = None;
-            let serves = lifetime.of(begun.elapsed());
+            let term = lifetime.of(begun.elapsed());
             if let Ok(read) = &answer {
                 kept.value = Some(Value {
                     begun,
-                    serves,
+                    term,
                     read: Arc::clone(read),
                 });
             }
@@ -256,19 +266,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_cheap_is_read_for_each_and_what_is_dear_is_shared() {
-        let (fresh, source) = (Fresh::by_cost(), Source::new(100));
-        for expected in 0..3 {
-            assert_eq!(*fresh.value(|_| source.read()).await.unwrap(), expected);
-        }
-        let dear = || async {
-            tokio::time::sleep(CHEAP).await;
-            Ok(7)
+    async fn what_does_not_last_is_read_for_each_and_what_lasts_is_shared() {
+        let read = async |lifetime| {
+            let (fresh, source) = (Fresh::new(Lifetime::Fixed(lifetime)), Source::new(100));
+            for _ in 0..3 {
+                fresh.value(|_| source.read()).await.unwrap();
+            }
+            source.begun()
         };
-        assert_eq!(*fresh.value(|_| dear()).await.unwrap(), 7);
-        assert_eq!(*fresh.value(|_| source.read()).await.unwrap(), 7);
-        assert_eq!(Lifetime::ByCost.of(CHEAP), CHEAP * COSTS);
-        assert_eq!(Lifetime::ByCost.of(LONGEST), LONGEST);
+        assert_eq!(read(Duration::ZERO).await, 3);
+        assert_eq!(read(Duration::from_secs(3600)).await, 1);
+    }
+
+    #[test]
+    fn what_is_dear_lasts_and_leaves_the_database_half_of_the_time() {
+        let of = |cost: u64| Lifetime::ByCost.of(Duration::from_millis(cost));
+        let term = |due, end| Term {
+            due: Duration::from_millis(due),
+            end: Duration::from_millis(end),
+        };
+        assert_eq!(of(24), term(0, 0));
+        assert_eq!(of(25), term(125, 225));
+        assert_eq!(of(400), term(1400, 2400));
+        assert_eq!(of(3000), term(6000, 9000));
+        for cost in 25..5000 {
+            let (cost, term) = (Duration::from_millis(cost), of(cost));
+            assert!(
+                term.due >= cost * 2,
+                "{cost:?}: it rests as long as it works"
+            );
+            assert!(term.due + cost <= term.end, "{cost:?}: nobody waits");
+        }
     }
 
     #[tokio::test]
