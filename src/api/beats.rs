@@ -79,7 +79,7 @@ pub struct Told {
 #[derive(Debug)]
 pub struct Board {
     pub snapshot: Arc<Snapshot>,
-    beats: Beats,
+    beats: Arc<Beats>,
     /// For how many beats of each it was read.
     wanted: usize,
     uptimes: Arc<TargetMap<f64>>,
@@ -100,6 +100,8 @@ pub struct Boards {
     history: Arc<History>,
     clock: Clock,
     board: Fresh<Board>,
+    /// The beats that were read last: they stay where another part of a board fails, since reading them whole is dear.
+    known: Arc<Mutex<Option<Arc<Beats>>>>,
     uptimes: Arc<Fresh<TargetMap<f64>>>,
     ends: Arc<Fresh<TargetMap<Timestamp>>>,
     /// The most beats that anybody asked for lately.
@@ -128,6 +130,7 @@ impl Boards {
             history,
             clock,
             board: Fresh::default(),
+            known: Arc::default(),
             uptimes: Arc::new(Fresh::lasting(SLOW)),
             ends: Arc::new(Fresh::lasting(SLOW)),
             most: AtomicUsize::new(USUAL),
@@ -144,7 +147,7 @@ impl Boards {
         let most = if beats > USUAL { MAX_BEATS } else { USUAL };
         self.most.fetch_max(most, Ordering::Relaxed);
         loop {
-            let board = self.board.value(|last| self.read(last)).await?;
+            let board = self.board.value(|_| self.read()).await?;
             if board.wanted >= most {
                 return Ok(board);
             }
@@ -153,13 +156,11 @@ impl Boards {
         }
     }
 
-    fn read(
-        &self,
-        last: Option<Arc<Board>>,
-    ) -> impl Future<Output = Result<Board, StoreError>> + Send + 'static {
+    fn read(&self) -> impl Future<Output = Result<Board, StoreError>> + Send + 'static {
         let (store, snapshots) = (Arc::clone(&self.store), Arc::clone(&self.snapshots));
         let (history, clock) = (Arc::clone(&self.history), self.clock);
         let (uptimes, ends) = (Arc::clone(&self.uptimes), Arc::clone(&self.ends));
+        let known = Arc::clone(&self.known);
         let wanted = self.most.load(Ordering::Relaxed);
         async move {
             let day = async {
@@ -182,8 +183,10 @@ impl Boards {
                 let snapshot = snapshots.current().await?;
                 let enabled = snapshot.enabled().count();
                 let most = wanted.min(ALL / enabled.max(1));
-                let last = last.as_ref().map(|last| &last.beats);
-                let beats = Beats::read(store.as_ref(), last, most).await?;
+                let last = lock(&known).clone();
+                let beats = Beats::read(store.as_ref(), last.as_deref(), most).await?;
+                let beats = Arc::new(beats);
+                *lock(&known) = Some(Arc::clone(&beats));
                 Ok::<_, StoreError>((snapshot, beats))
             };
             let (newest, uptimes, ends) = tokio::join!(newest, day, certificates);
@@ -202,26 +205,22 @@ impl Boards {
     /// Lets everything go if nobody asked for it for a while; says whether it did.
     fn tidy(&self, now: Instant) -> bool {
         // held to the end: whoever asks meanwhile has another task watch
-        let mut asked = self.asked();
+        let mut asked = lock(&self.asked);
         if now.saturating_duration_since(asked.at) < UNUSED {
             return false;
         }
         asked.watched = false;
         self.most.store(USUAL, Ordering::Relaxed);
         self.board.forget();
+        *lock(&self.known) = None;
         self.uptimes.forget();
         self.ends.forget();
         true
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
-        // whole at every moment that something could panic
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Somebody asks: sees to it that everything is let go when nobody did for a while.
     fn note(self: &Arc<Self>) {
-        let mut asked = self.asked();
+        let mut asked = lock(&self.asked);
         asked.at = Instant::now();
         if std::mem::replace(&mut asked.watched, true) {
             return;
@@ -241,10 +240,15 @@ impl Boards {
     }
 }
 
+fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    // whole at every moment that something could panic
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Board {
     /// Where the answer to a question is kept for others who ask the same now.
     pub fn answer(&self, question: Question) -> Answer {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = lock(&self.answers);
         if let Some((_, answer)) = answers.iter().find(|(known, _)| *known == question) {
             return Arc::clone(answer);
         }
@@ -333,6 +337,8 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::storage::sqlite::SqliteStore;
 
@@ -377,24 +383,44 @@ mod tests {
         assert_eq!(drawn(&late, Duration::from_secs(60), 60).0, "3303");
     }
 
-    #[tokio::test]
-    async fn what_nobody_asks_for_is_let_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("pingu.db"), "here").unwrap();
+    fn boards(database: &Path) -> Arc<Boards> {
+        let store = SqliteStore::open(database, "here").unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let (clock, history) = (Clock::start(), Arc::new(History::new(Arc::clone(&store))));
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&store), clock));
-        let boards = Boards::new(Arc::clone(&store), snapshots, history, clock);
+        Boards::new(store, snapshots, history, clock)
+    }
+
+    #[tokio::test]
+    async fn beats_that_were_read_stay_where_another_part_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("pingu.db");
+        let boards = boards(&database);
+        let other = rusqlite::Connection::open(&database).unwrap();
+        let rename = |from, to| other.execute(&format!("ALTER TABLE {from} RENAME TO {to}"), ());
+        rename("certificates", "away").unwrap();
+        boards.current(60).await.unwrap_err();
+        let known = lock(&boards.known).clone();
+        assert_eq!(known.map(|beats| beats.most()), Some(60));
+        rename("away", "certificates").unwrap();
+        boards.current(60).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asks_for_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let boards = boards(&folder.path().join("pingu.db"));
         for (beats, most) in [(120, 120), (60, 60)] {
             let board = boards.current(beats).await.unwrap();
             assert_eq!(board.beats.most(), most);
-            let kept = Arc::downgrade(&board);
+            let kept = (Arc::downgrade(&board), Arc::downgrade(&board.beats));
             drop(board);
-            let asked = boards.asked().at;
+            let asked = lock(&boards.asked).at;
             assert!(!boards.tidy(asked + UNUSED / 2));
-            assert!(kept.upgrade().is_some());
+            assert!(kept.0.upgrade().is_some());
             assert!(boards.tidy(asked + UNUSED));
-            assert!(kept.upgrade().is_none(), "{beats}");
+            assert!(kept.0.upgrade().is_none(), "{beats}");
+            assert!(kept.1.upgrade().is_none(), "{beats}");
         }
     }
 }

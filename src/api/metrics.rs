@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::ApiState;
 use super::error::ApiError;
@@ -20,10 +21,14 @@ use crate::model::{TargetMap, Timestamp};
 /// Pingu's own figures do not wait longer for those of targets.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Scrapes at once that show figures of targets: a slow reader keeps what it is shown, megabytes of many targets, until it has all of it.
+/// Further ones wait as for the database.
+static SHOWING: Semaphore = Semaphore::const_new(16);
+
 /// Figures for Prometheus, of the process and of every enabled target
 ///
-/// As `OpenMetrics` where `Accept` asks for it, otherwise in the text format 0.0.4. While the database is away the figures of targets
-/// are missing.
+/// As `OpenMetrics` where `Accept` asks for it, otherwise in the text format 0.0.4. While the database is away, or many others are still
+/// being shown them, the figures of targets are missing.
 #[utoipa::path(
     get, path = "/metrics", tag = "process",
     responses((status = 200, body = String, content_type = "text/plain")),
@@ -50,13 +55,16 @@ pub async fn of_the_process(State(state): State<ApiState>, headers: HeaderMap) -
 struct Figures {
     snapshot: Arc<Snapshot>,
     expiries: TargetMap<Timestamp>,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Figures {
     async fn read(state: &ApiState) -> Result<Self, ApiError> {
+        let place = SHOWING.acquire().await.map_err(|_| ApiError::internal())?;
         Ok(Self {
             snapshot: state.snapshots.current().await?,
             expiries: state.store.expiries().await?,
+            _place: place,
         })
     }
 }

@@ -37,13 +37,21 @@ pub struct BeatQuery {
 }
 
 impl BeatQuery {
-    /// The slot after which to look for beats of a series whose newest result is of `newest`; nothing where all are known.
+    /// The slot after which to look for beats of a series whose newest result is of `newest`, where results are kept from `floor` on;
+    /// nothing where all are known, or none is kept.
     ///
     /// What came late is not behind the newest, and shows in the numbers.
-    pub(super) fn begin(&self, series: i64, newest: Option<Timestamp>) -> Option<Timestamp> {
+    pub(super) fn begin(
+        &self,
+        series: i64,
+        newest: Option<Timestamp>,
+        floor: Timestamp,
+    ) -> Option<Timestamp> {
         match (self.after.get(&series), newest) {
             (Some(known), Some(newest)) if newest <= *known => None,
             (Some(known), _) => Some(*known),
+            // a walk through every day that is kept would find nothing, each time
+            (None, Some(newest)) if newest < floor => None,
             (None, _) => Some(BEGINNING),
         }
     }
@@ -237,6 +245,31 @@ impl Beats {
         match known {
             Some(known) if new.is_empty() && kept - below == known.len() => Arc::clone(known),
             _ => old_kept[below..].iter().chain(new).copied().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_looked_at_only_where_something_of_it_may_be_found() {
+        let at = Timestamp::from_micros;
+        let query = BeatQuery {
+            after: Arc::new(HashMap::from([(1, at(50))])),
+            ..BeatQuery::default()
+        };
+        for (series, newest, begin) in [
+            (1, Some(at(50)), None),
+            (1, Some(at(51)), Some(at(50))),
+            (1, None, Some(at(50))),
+            // none of it is kept
+            (2, Some(at(29)), None),
+            (2, Some(at(30)), Some(BEGINNING)),
+            (2, None, Some(BEGINNING)),
+        ] {
+            assert_eq!(query.begin(series, newest, at(30)), begin, "{newest:?}");
         }
     }
 }

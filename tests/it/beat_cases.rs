@@ -162,6 +162,27 @@ pub async fn beats_follow_what_is_kept(store: Backend) {
     }
 }
 
+pub async fn a_series_of_which_nothing_is_kept_has_no_beats_until_it_has_a_result(store: Backend) {
+    let ids = sync(&store, &[icmp("a"), icmp("b")]).await;
+    let batch = vec![up(ids[0], at(-5.0), 5), up(ids[1], at(5.0), 5)];
+    record(&store, batch).await;
+    let mut beats = Beats::read(store.as_ref(), None, 60).await.unwrap();
+    while rollup::settle(store.as_ref(), at(2.0 * DAY)).await.unwrap() > 0 {}
+    assert!(drop_day(&store, Resolution::Raw, day(-1)).await);
+    for known in [true, true, false] {
+        let last = known.then_some(&beats);
+        beats = Beats::read(store.as_ref(), last, 60).await.unwrap();
+        assert!(beats.of(ids[0], Timestamp::MAX).is_empty());
+        assert_listed(&store, &beats).await;
+    }
+    record(&store, vec![up(ids[0], at(10.0), 5)]).await;
+    for last in [Some(&beats), None] {
+        let after = Beats::read(store.as_ref(), last, 60).await.unwrap();
+        assert_eq!(after.of(ids[0], Timestamp::MAX).len(), 1);
+        assert_listed(&store, &after).await;
+    }
+}
+
 /// One step of what a database goes through: 0 to 5 results that come next, 6 late ones, 7 some again, 8 a target rests, 9 all are there.
 pub type Step = (u8, u8, u8);
 

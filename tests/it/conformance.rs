@@ -1334,6 +1334,7 @@ macro_rules! backend {
                 a_beat_says_what_its_result_was_like,
                 only_what_is_new_is_read_and_its_number_proves_it,
                 beats_follow_what_is_kept,
+                a_series_of_which_nothing_is_kept_has_no_beats_until_it_has_a_result,
                 a_series_has_aligned_buckets_and_nulls_nothing,
                 a_day_goes_once_its_roll_ups_are_made_and_nothing_comes_back,
                 a_roll_up_is_never_made_of_less_than_it_knows,

@@ -3,6 +3,9 @@
 //!
 //! So a target that is probed more often than that shows its newest result of each second, and an incident is told when it is written
 //! down: what opens and ends at once, another reason of one that goes on within 10 s.
+//!
+//! The first look tells nothing, since nothing is known to compare it with. Readers look at everything again after it: what happened
+//! between what they had read and that look would be told by nobody.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -62,9 +65,14 @@ struct Standing {
 
 impl Seen {
     async fn look(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
+        let is_first = self.list.is_none();
         self.look_at_results(feed, store).await?;
         self.look_at_incidents(feed, store).await?;
-        self.look_at_the_list(feed, store).await
+        self.look_at_the_list(feed, store).await?;
+        if is_first {
+            feed.overflow();
+        }
+        Ok(())
     }
 
     async fn look_at_results(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
@@ -96,6 +104,9 @@ impl Seen {
         let open = store.open_incidents().await?;
         // read after those that go on: whatever began in between is among them, and its newer state counts
         let newest = store.incidents(&newest).await?;
+        // where none of the newest is known, others may have come and gone behind them
+        let all_new = |seen: &HashMap<_, _>| newest.iter().all(|it| !seen.contains_key(&it.id));
+        let is_cut = newest.len() == NEWEST && self.incidents.as_ref().is_some_and(all_new);
         let found: BTreeMap<i64, StoredIncident> = open
             .into_iter()
             .chain(newest)
@@ -108,7 +119,7 @@ impl Seen {
             let ended = seen
                 .iter()
                 .filter(|(id, standing)| standing.goes_on && !found.contains_key(id));
-            if ended.clone().count() > ENDS {
+            if is_cut || ended.clone().count() > ENDS {
                 feed.overflow();
             } else {
                 for (id, _) in ended {

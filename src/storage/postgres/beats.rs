@@ -39,7 +39,7 @@ pub async fn read(session: &mut Session, query: &BeatQuery) -> Result<Found, Fai
             beats: Vec::new(),
         });
         let newest = column::<Option<Instant>>(row, 2)?.map(|Instant(newest)| newest);
-        if let Some(begin) = query.begin(key.into(), newest) {
+        if let Some(begin) = query.begin(key.into(), newest, found.floor) {
             keys.push(key);
             after.push(Instant(begin));
         }

@@ -21,7 +21,7 @@ pub fn read(connection: &Connection, query: &BeatQuery) -> Result<Found, StoreEr
         floor: floor.start(),
         ..Found::default()
     };
-    let begins = series(connection, query, &mut found.series)?;
+    let begins = series(connection, query, &mut found)?;
     let sql = include_str!("../sql/beats.sqlite.sql");
     for &day in days::load(connection, Kind::Results)?.range(floor..).rev() {
         let mut statement = connection
@@ -87,7 +87,7 @@ fn beats(
 fn series(
     connection: &Connection,
     query: &BeatQuery,
-    all: &mut Vec<Series>,
+    found: &mut Found,
 ) -> Result<Vec<Option<Timestamp>>, StoreError> {
     let mut statement = connection
         .prepare_cached(include_str!("../sql/beat_series.sqlite.sql"))
@@ -99,8 +99,9 @@ fn series(
         let id = id.as_str().map_err(|error| unreadable("text", error))?;
         let key = row.get(0).map_err(store_error)?;
         let newest: Option<i64> = row.get(2).map_err(store_error)?;
-        begins.push(query.begin(key, newest.map(Timestamp::from_micros)));
-        all.push(Series {
+        let newest = newest.map(Timestamp::from_micros);
+        begins.push(query.begin(key, newest, found.floor));
+        found.series.push(Series {
             key,
             target: target_id(id)?,
             beats: Vec::new(),
