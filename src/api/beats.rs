@@ -62,7 +62,7 @@ pub struct Told {
     /// The median latency of the results in `s`; null where none has a latency.
     median_us: Option<u32>,
     /// The newest results, oldest first, a digit each: `1` up, `2` up but slow or lossy, `3` down, `4` unknown. A `0` between two
-    /// of them: one or more slots without a result.
+    /// of them that are more than 1.5 of its present intervals apart: slots without a result.
     #[schema(required = false, pattern = "^[0-4]{0,120}$", example = "11112113")]
     s: String,
     /// Their latencies, a digit of base64 (`A` to `Z`, `a` to `z`, `0` to `9`, `+`, `/`) each: `A` without one, else 32 (`g`) for the median and
