@@ -332,8 +332,8 @@ fn where_another_process_probes_its_incidents_are_told() {
             (incidents(api) == 1).then_some(())
         });
         let mut events = Events::open(&api, "", "");
-        // beats are told from the second look on, and what went on at the first is no news
-        events.of_kind("beats");
+        // what went on at the first look is no news, and what happened before it is for readers to look at
+        events.of_kind("resync");
         let moved = |port: u16| TARGETS.replace("port: 1,", &format!("port: {port},"));
         home.write_targets(&moved(api.address.port()));
         let ended = events.find("its end", |message| message.kind == "incident");

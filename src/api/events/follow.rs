@@ -3,6 +3,9 @@
 //!
 //! So a target that is probed more often than that shows its newest result of each second, and an incident is told when it is written
 //! down: what opens and ends at once, another reason of one that goes on within 10 s.
+//!
+//! The first look tells nothing, since nothing is known to compare it with. Readers look at everything again after it: what happened
+//! between what they had read and that look would be told by nobody.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -62,9 +65,14 @@ struct Standing {
 
 impl Seen {
     async fn look(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
+        let is_first = self.list.is_none();
         self.look_at_results(feed, store).await?;
         self.look_at_incidents(feed, store).await?;
-        self.look_at_the_list(feed, store).await
+        self.look_at_the_list(feed, store).await?;
+        if is_first {
+            feed.overflow();
+        }
+        Ok(())
     }
 
     async fn look_at_results(&mut self, feed: &Feed, store: &dyn Store) -> Result<(), StoreError> {
@@ -96,6 +104,9 @@ impl Seen {
         let open = store.open_incidents().await?;
         // read after those that go on: whatever began in between is among them, and its newer state counts
         let newest = store.incidents(&newest).await?;
+        // where none of the newest is known, others may have come and gone behind them
+        let all_new = |seen: &HashMap<_, _>| newest.iter().all(|it| !seen.contains_key(&it.id));
+        let is_cut = newest.len() == NEWEST && self.incidents.as_ref().is_some_and(all_new);
         let found: BTreeMap<i64, StoredIncident> = open
             .into_iter()
             .chain(newest)
@@ -108,7 +119,7 @@ impl Seen {
             let ended = seen
                 .iter()
                 .filter(|(id, standing)| standing.goes_on && !found.contains_key(id));
-            if ended.clone().count() > ENDS {
+            if is_cut || ended.clone().count() > ENDS {
                 feed.overflow();
             } else {
                 for (id, _) in ended {
@@ -148,6 +159,68 @@ impl Standing {
         Self {
             goes_on: stored.incident.is_open(),
             reason: stored.incident.last.reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::{
+        Declared, Ending, Failure, IcmpSpec, Incident, IncidentRule, ProbeSpec, TargetId,
+        TargetSpec,
+    };
+    use crate::storage::IncidentStore;
+    use crate::storage::sqlite::SqliteStore;
+
+    fn over(target: TargetId, second: i64) -> Incident {
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        let failure = Failure::new(Reason::Timeout, "no reply");
+        let mut incident = Incident::begin(target, at(second), &failure);
+        incident.opened = at(second + 1);
+        incident.end(at(second + 2), Ending::Recovered);
+        incident
+    }
+
+    #[tokio::test]
+    async fn readers_look_again_after_the_first_look_and_where_more_happened_than_one_look_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("pingu.db"), "here").unwrap();
+        let spec = TargetSpec {
+            name: "a".to_owned(),
+            enabled: true,
+            interval: PACE,
+            timeout: PACE,
+            slow_after: PACE,
+            incident: IncidentRule::default(),
+            group: None,
+            tags: Vec::new(),
+            description: None,
+            probe: ProbeSpec::Icmp(IcmpSpec::new("127.0.0.1".to_owned())),
+        };
+        let declared = Declared { id: None, spec };
+        store
+            .sync_targets(&[declared], Timestamp::from_micros(0))
+            .await
+            .unwrap();
+        let target = store.targets(Status::All).await.unwrap()[0].id;
+        let (feed, _inbox) = Feed::new("here", Metrics::new(), CancellationToken::new());
+        let mut seen = Seen::default();
+        for (incidents, overflows) in [
+            (0..1, true),
+            (1..1, false),
+            (1..100, false),
+            (100..199, false),
+            (199..299, true),
+            (299..300, false),
+        ] {
+            let written: Vec<_> = incidents.clone().map(|it| over(target, 10 * it)).collect();
+            store.write_incidents(&written).await.unwrap();
+            seen.look(&feed, &store).await.unwrap();
+            assert_eq!(feed.has_overflowed(), overflows, "{incidents:?}");
         }
     }
 }
