@@ -13,17 +13,17 @@ use crate::model::Timestamp;
 /// What only whoever starts the process knows of it.
 #[derive(Debug)]
 pub struct Facts {
-    /// Under which name results are stored.
-    pub location: String,
     /// `sqlite` or `postgres`.
     pub database: &'static str,
-    pub retention: Retention,
     /// Of a process that probes.
     pub probing: Option<Probing>,
 }
 
 /// What a process that probes tells beside its figures.
 pub struct Probing {
+    /// Under which name results are stored.
+    pub location: String,
+    pub retention: Retention,
     pub spool_max_bytes: u64,
     /// The targets file as it is now.
     pub targets_file: Box<dyn Fn() -> TargetsFile + Send + Sync>,
@@ -46,16 +46,16 @@ pub struct About {
     revision: Option<&'static str>,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    /// Where it stands: the name under which it stores results.
+    /// Where it stands: the name under which it stores results; null in `pingu api`, which stores none.
     #[schema(example = "local")]
-    location: String,
+    location: Option<String>,
     database: Database,
-    /// What it probes is written there; null in `pingu api`, as are `poller`, `accounting` and `spool`.
+    /// What it probes is written there; null in `pingu api`, as are `poller`, `accounting`, `spool` and `retention`.
     targets_file: Option<TargetsFile>,
     poller: Option<Poller>,
     accounting: Option<Accounting>,
     spool: Option<Spool>,
-    retention: Retention,
+    retention: Option<Retention>,
     readers: Readers,
 }
 
@@ -176,7 +176,7 @@ pub async fn about(State(state): State<ApiState>) -> Json<About> {
         version: VERSION,
         revision: REVISION,
         started_at: state.started,
-        location: facts.location.clone(),
+        location: probing.map(|probing| probing.location.clone()),
         database: Database {
             kind: facts.database,
             reachable: matches!(asked, Ok(Ok(_))),
@@ -188,7 +188,7 @@ pub async fn about(State(state): State<ApiState>) -> Json<About> {
             bytes: metrics.spool_bytes.get(),
             max_bytes: probing.spool_max_bytes,
         }),
-        retention: facts.retention,
+        retention: probing.map(|probing| probing.retention),
         readers: Readers {
             streams: metrics.serving.streams.get(),
             connections: metrics.serving.connections.get(),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::site::{Site, told};
-use crate::api::about::{FileProblem, Probing, TargetsFile};
+use crate::api::about::{FileProblem, Probing, Retention, TargetsFile};
 use crate::api::events::Feed;
 use crate::config::{self, DatabaseUrl, FileState, Loaded, Settings};
 use crate::incident::{Book, Change, What};
@@ -170,6 +170,12 @@ impl Poller {
     pub fn probing(&self, settings: &Settings) -> Probing {
         let file = self.file.clone();
         Probing {
+            location: settings.location.clone(),
+            retention: Retention {
+                results_days: settings.retention_days,
+                rollup_5m_days: settings.rollup_5m_retention_days,
+                rollup_1h_days: settings.rollup_1h_retention_days,
+            },
             spool_max_bytes: settings.spool_max_bytes,
             targets_file: Box::new(move || file.shown()),
         }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::database::Database;
-use crate::api::about::{Facts, Probing, Retention};
+use crate::api::about::{Facts, Probing};
 use crate::api::events::{Feed, Handed, Teller};
 use crate::api::{self, ApiState, Boards, Snapshots, Tally};
 use crate::clock::Clock;
@@ -149,15 +149,9 @@ impl Site {
 
 fn facts(settings: &Settings, probing: Option<Probing>) -> Facts {
     Facts {
-        location: settings.location.clone(),
         database: match settings.database {
             DatabaseUrl::Sqlite(_) => "sqlite",
             DatabaseUrl::Postgres(_) => "postgres",
-        },
-        retention: Retention {
-            results_days: settings.retention_days,
-            rollup_5m_days: settings.rollup_5m_retention_days,
-            rollup_1h_days: settings.rollup_1h_retention_days,
         },
         probing,
     }
