@@ -162,3 +162,65 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::{
+        Declared, Ending, Failure, IcmpSpec, Incident, IncidentRule, ProbeSpec, TargetId,
+        TargetSpec,
+    };
+    use crate::storage::IncidentStore;
+    use crate::storage::sqlite::SqliteStore;
+
+    fn over(target: TargetId, second: i64) -> Incident {
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        let failure = Failure::new(Reason::Timeout, "no reply");
+        let mut incident = Incident::begin(target, at(second), &failure);
+        incident.opened = at(second + 1);
+        incident.end(at(second + 2), Ending::Recovered);
+        incident
+    }
+
+    #[tokio::test]
+    async fn readers_look_again_after_the_first_look_and_where_more_happened_than_one_look_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("pingu.db"), "here").unwrap();
+        let spec = TargetSpec {
+            name: "a".to_owned(),
+            enabled: true,
+            interval: PACE,
+            timeout: PACE,
+            slow_after: PACE,
+            incident: IncidentRule::default(),
+            group: None,
+            tags: Vec::new(),
+            description: None,
+            probe: ProbeSpec::Icmp(IcmpSpec::new("127.0.0.1".to_owned())),
+        };
+        let declared = Declared { id: None, spec };
+        store
+            .sync_targets(&[declared], Timestamp::from_micros(0))
+            .await
+            .unwrap();
+        let target = store.targets(Status::All).await.unwrap()[0].id;
+        let (feed, _inbox) = Feed::new("here", Metrics::new(), CancellationToken::new());
+        let mut seen = Seen::default();
+        for (incidents, overflows) in [
+            (0..1, true),
+            (1..1, false),
+            (1..100, false),
+            (100..199, false),
+            (199..299, true),
+            (299..300, false),
+        ] {
+            let written: Vec<_> = incidents.clone().map(|it| over(target, 10 * it)).collect();
+            store.write_incidents(&written).await.unwrap();
+            seen.look(&feed, &store).await.unwrap();
+            assert_eq!(feed.has_overflowed(), overflows, "{incidents:?}");
+        }
+    }
+}
