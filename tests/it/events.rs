@@ -237,7 +237,10 @@ fn about(open: bool) -> impl Fn(&Message) -> bool {
 fn an_incident_is_told_when_it_opens_and_when_it_ends() {
     let home = Home::new(TARGETS);
     let pingu = home.start();
-    pingu.latest("closed");
+    // it takes two failures: one that is mended before is none
+    pingu.until("the first incident", |pingu| {
+        (pingu.items("/api/v1/incidents").len() == 1).then_some(())
+    });
     let mut events = Events::open(&pingu, "", "");
     events.of_kind("overview");
     let port = pingu.address.port();
