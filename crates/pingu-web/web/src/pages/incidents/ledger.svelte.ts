@@ -8,7 +8,7 @@ export interface Wanted {
   target: string | null;
   open: boolean;
   since: number;
-  /** Null for now. */
+  /** Null where the span ends now. */
   until: number | null;
 }
 
